@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the kernel that the tests boot, once for everything that goes into it:
+#
+#   kernel.sh build base|debug    builds what is not there yet
+#   kernel.sh kdir base|debug     prints where that build is (there or not)
+#   kernel.sh source              prints where the patched source is
+#
+# linux-source-6.12 with patches/ applied, configured by selftests/config (and
+# config.debug) on allnoconfig.  Kept in the cache, keyed by source version,
+# patches, configuration and tools.
+. "$(dirname "$0")/env.sh"
+
+SOURCE_PACKAGE=linux-source-6.12
+SOURCE_TAR=${SMC_RS_LINUX_TAR:-/usr/src/$SOURCE_PACKAGE.tar.xz}
+
+action=${1:?}
+flavour=${2:-base}
+case $flavour in
+base)  fragments=("$TOP/selftests/config"); steps=2060 ;;
+debug) fragments=("$TOP/selftests/config" "$TOP/selftests/config.debug"); steps=2160 ;;
+*)     die "no such kernel: $flavour" ;;
+esac
+
+load_toolchain
+mapfile -t patches < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$TOP/patches/series")
+
+source_version() {
+	if [ -n "${SMC_RS_LINUX_TAR:-}" ]; then
+		sha256sum "$SOURCE_TAR" | cut -c1-16
+	else
+		dpkg-query -W -f '${Version}' $SOURCE_PACKAGE 2>/dev/null ||
+			die "$SOURCE_PACKAGE is not installed: run 'make setup'"
+	fi
+}
+
+patch_ids() { local p; for p in ${patches[@]+"${patches[@]}"}; do sha256sum <"$TOP/patches/$p"; done; }
+
+version=$(source_version)
+src=$CACHE/src/linux-$version-$( { echo "$version"; patch_ids; } | sha256sum | cut -c1-8)
+key=$( { echo "$src"; cat "${fragments[@]}"; toolchain_id; } | sha256sum | cut -c1-12)
+kdir=$CACHE/kernel/$flavour-$key
+
+unpack() {
+	local tmp p
+	[ -d "$src" ] && return
+	mkdir -p "$CACHE/src"
+	tmp=$(mktemp -d "$CACHE/src/unpack.XXXXXX")
+	say "unpacking $SOURCE_PACKAGE $version"
+	tar -C "$tmp" --strip-components=1 -xf "$SOURCE_TAR"
+	for p in ${patches[@]+"${patches[@]}"}; do
+		patch -d "$tmp" -p1 -s --no-backup-if-mismatch <"$TOP/patches/$p" || { rm -rf "$tmp"; die "patches/$p does not apply"; }
+	done
+	mv "$tmp" "$src"
+}
+
+# Every symbol asked for must have come out as asked: a dependency that went
+# missing would turn tests into skips.
+configure() {
+	local wanted line missing=0
+	wanted=$(mktemp)
+	cat "${fragments[@]}" >"$wanted"
+	quietly make -C "$src" O="$kdir" "${KMAKE[@]}" KCONFIG_ALLCONFIG="$wanted" allnoconfig ||
+		die "the kernel could not be configured"
+	while read -r line; do
+		grep -qxF "$line" "$kdir/.config" && continue
+		say "the configuration lacks $line"
+		missing=1
+	done < <(grep '^CONFIG_' "$wanted")
+	rm -f "$wanted"
+	[ $missing = 0 ] || { rm -f "$kdir/.config"; die "selftests/config asks for what this kernel can't give"; }
+}
+
+build() {
+	local log=$kdir/build.log
+	[ -e "$kdir/.complete" ] && return
+	mkdir -p "$kdir"
+	exec 8>"$kdir.lock"
+	flock 8
+	[ -e "$kdir/.complete" ] && return
+	unpack
+	[ -e "$kdir/.configured" ] || { configure; touch "$kdir/.configured"; }
+	say "building the $flavour kernel $version with $(nproc) jobs (log: $log)"
+	if ! make -C "$src" O="$kdir" "${KMAKE[@]}" -j"$(nproc)" bzImage modules 2>&1 |
+	     python3 "$TOP/scripts/progress.py" "$flavour kernel" "$steps" "$log" >"$kdir/.steps"; then
+		grep -nE 'error|Error' "$log" | head -20 >&2
+		tail -n 20 "$log" >&2
+		die "the $flavour kernel did not build"
+	fi
+	# A copy: virtme-ng takes a bzImage inside a build folder for that whole folder.
+	cp "$kdir/arch/x86/boot/bzImage" "$kdir/bzImage.boot"
+	touch "$kdir/.complete"
+	say "the $flavour kernel is built ($(cat "$kdir/.steps") files)"
+}
+
+case $action in
+build) build ;;
+kdir)  echo "$kdir" ;;
+source) echo "$src" ;;
+*)     die "usage: kernel.sh build|kdir base|debug" ;;
+esac
