@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel crate lacks, written as it would be for the kernel crate.
+//!
+//! All of the module's `unsafe` is here and in `smc_bindings`: each block with
+//! its argument, each type with its invariants, each function with the context
+//! it may be called in. What leaves this floor is a safe interface.
+
+pub(crate) mod module;
+pub(crate) mod net;

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sockets and what belongs to them.
+
+pub(crate) mod errno;
+pub(crate) mod family;
+pub(crate) mod proto;
+pub(crate) mod protosw;
+pub(crate) mod sock;
+pub(crate) mod socket;
+
+use kernel::{ffi::c_int, types::Opaque};
+use smc_bindings as bindings;
+
+/// `PF_INET`.
+pub(crate) const PF_INET: c_int = bindings::PF_INET as c_int;
+/// `PF_INET6`.
+pub(crate) const PF_INET6: c_int = bindings::PF_INET6 as c_int;
+/// `PF_SMC`.
+pub(crate) const PF_SMC: c_int = bindings::PF_SMC as c_int;
+
+/// The family of a socket's addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressFamily {
+    /// IPv4.
+    Inet,
+    /// IPv6, and IPv4 mapped into it.
+    Inet6,
+}
+
+impl AddressFamily {
+    fn as_raw(self) -> c_int {
+        match self {
+            Self::Inet => PF_INET,
+            Self::Inet6 => PF_INET6,
+        }
+    }
+}
+
+/// A network namespace.
+///
+/// # Invariants
+///
+/// A `&Net` is a live `struct net`.
+#[repr(transparent)]
+pub(crate) struct Net(Opaque<bindings::net>);
+
+impl Net {
+    /// # Safety
+    ///
+    /// `net` is valid and stays so for `'a`.
+    unsafe fn from_raw<'a>(net: *mut bindings::net) -> &'a Self {
+        // SAFETY: the layouts are the same, the rest is the caller's promise.
+        unsafe { &*net.cast() }
+    }
+
+    fn as_ptr(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+}

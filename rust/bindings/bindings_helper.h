@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads: the headers whose types and functions the abstractions
+ * use beyond those of the kernel crate's own bindings.
+ */
+
+#include <linux/kconfig.h>
+
+#if !IS_ENABLED(CONFIG_SMC)
+#error "smc_rs needs a kernel with CONFIG_SMC=m or =y: its TCP hooks are compiled in only then"
+#endif
+
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/notifier.h>
+#include <linux/smc.h>
+#include <linux/socket.h>
+#include <net/inet_common.h>
+#include <net/inet_sock.h>
+#include <net/ipv6.h>
+#include <net/net_namespace.h>
+#include <net/protocol.h>
+#include <net/smc.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+#include <net/transp_v6.h>
+
+/* Constants that bindgen cannot see: macros with casts or expressions. */
+const gfp_t RUST_CONST_HELPER_GFP_KERNEL = GFP_KERNEL;
+
+#define SIZE(type) \
+	const size_t RUST_CONST_HELPER_SIZEOF_##type = sizeof(struct type)
+#define FIELD(type, field) \
+	const size_t RUST_CONST_HELPER_OFFSETOF_##type##__##field = \
+		offsetof(struct type, field)
+#include "layout.h"

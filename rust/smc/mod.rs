@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The SMC stack on top of the abstractions and the protocol crate.
+
+mod coexist;
+mod socket;
+
+use kernel::prelude::*;
+
+/// Everything the module has registered with the kernel.
+///
+/// Fields are dropped in the order they are declared in: the reverse of the
+/// order they are made in.
+pub(crate) struct Stack {
+    _sockets: socket::Registrations,
+    _c_module: coexist::Refusal,
+}
+
+impl Stack {
+    /// Takes over AF_SMC and IPPROTO_SMC.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the C module has them; the kernel's errors otherwise.
+    pub(crate) fn register() -> Result<Self> {
+        // First, so that the C module cannot come in between.
+        let c_module = coexist::Refusal::register()?;
+        let sockets = socket::Registrations::register()?;
+        Ok(Self {
+            _sockets: sockets,
+            _c_module: c_module,
+        })
+    }
+}
