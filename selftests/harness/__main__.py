@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0
+"""python3 -m harness [--flavour base|debug] [--only TEXT] [--out DIR] FOLDER...
+
+Runs the tests in the folders (below selftests/) and prints KTAP.  Which
+kernels, module and tools to use comes from the environment (see run.sh).
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable
+
+from . import demo, ktap
+from .guest import Setup, probe_accel
+from .suite import Suite, discover, stderr_log
+
+SELFTESTS = Path(__file__).resolve().parent.parent
+
+
+def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
+    """How guests of each flavour are made, as run.sh says in the environment."""
+    cache = Path(os.environ["SMC_RS_CACHE"])
+
+    def setup(flavour: str) -> Setup:
+        kdir = Path(os.environ[f"SMC_RS_KDIR_{flavour.upper()}"])
+        return Setup(
+            kdir=kdir, flavour=flavour,
+            module=Path(os.environ[f"SMC_RS_MODULE_{flavour.upper()}"]),
+            vng=Path(os.environ["SMC_RS_VNG"]),
+            accel=probe_accel(kdir / "bzImage.boot", cache),
+            out=out, sockets=sockets)
+
+    return setup
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="harness")
+    parser.add_argument("--flavour", choices=("base", "debug"), default="base")
+    parser.add_argument("--only")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--demo", action="store_true", help="shows what the module does, instead")
+    parser.add_argument("folders", nargs="*")
+    args = parser.parse_args()
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    out = args.out.resolve()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    sockets = Path(tempfile.mkdtemp(prefix="smc_rs."))
+    setup = environment_setup(out, sockets)
+    try:
+        if args.demo:
+            return demo.run(setup(args.flavour))
+        return run_tests(args, out, sockets, setup)
+    except KeyboardInterrupt:
+        stderr_log("interrupted")
+        return 130
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> int:
+    tests = discover(SELFTESTS, args.folders, args.only)
+    # Tests of one kernel together: each change of kernel is a boot.
+    runs = sorted(((t, t.kernel or args.flavour) for t in tests),
+                  key=lambda run: (bool(run[0].hosts), run[1]))
+    writer = ktap.Writer(sys.stdout, len(runs))
+    environment = {"SMC_RS_SELFTESTS": str(SELFTESTS), "SMC_RS_SOCKETS": str(sockets)}
+    suite = Suite(setup, out, writer, environment, stderr_log)
+    try:
+        for test, flavour in runs:
+            suite.run(test, flavour)
+    finally:
+        suite.close()
+    writer.summary()
+    if writer.number == 0:
+        stderr_log("no such test")
+        return 1
+    return 1 if writer.counts.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest: booted by virtme-ng, talked to through its agent (lib/agent.sh)."""
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional
+
+HERE = Path(__file__).resolve().parent
+LIB = HERE.parent / "lib"
+
+
+class GuestError(Exception):
+    """The guest does not do what it is told any more."""
+
+
+@dataclass
+class Setup:
+    """What all guests of a run have in common."""
+
+    kdir: Path
+    flavour: str  # base or debug
+    module: Path
+    vng: Path
+    accel: str  # kvm or tcg
+    out: Path  # where logs are kept
+    sockets: Path  # a short path for the wire's sockets
+
+
+HOSTS = {
+    "server": ("02:53:4d:43:00:01", "10.99.0.1", "fd99::1"),
+    "client": ("02:53:4d:43:00:02", "10.99.0.2", "fd99::2"),
+}
+
+
+class Guest:
+    """One guest, from boot to power-off."""
+
+    def __init__(self, setup: Setup, name: str, generation: int):
+        self.setup = setup
+        self.name = name
+        # Each boot has a folder of its own; a test's slice of the log and the
+        # capture is cut out of it.
+        self.dir = setup.out / f"guest-{name}-{setup.flavour}-{generation}"
+        self.share = self.dir / "share"
+        self.share.mkdir(parents=True, exist_ok=True)
+        self.console = self.dir / "console.log"
+        self.pcap = self.dir / "wire.pcap"
+        self.process: Optional[subprocess.Popen] = None
+        self._done: Dict[str, int] = {}
+        self._ready = False
+        self._cond = threading.Condition()
+        self._next = 0
+
+    # ---- life ------------------------------------------------------------
+
+    def start(self) -> None:
+        setup = self.setup
+        debug = setup.flavour == "debug"
+        peer = next(h for h in HOSTS if h != self.name)
+        wire = (
+            f"-netdev dgram,id=wire,local.type=unix,local.path={setup.sockets}/{self.name},"
+            f"remote.type=unix,remote.path={setup.sockets}/{peer} "
+            f"-device virtio-net-pci,netdev=wire,mac={HOSTS[self.name][0]} "
+            f"-object filter-dump,id=capture,netdev=wire,file={self.pcap}"
+        )
+        agent = shlex.join(["bash", str(LIB / "agent.sh"), str(self.share), self.name])
+        command = [
+            str(LIB / "boot.sh"), str(setup.vng),
+            "--run", str(setup.kdir / "bzImage.boot"),
+            "--force-9p", "--user", "root", "--name", self.name, "--verbose",
+            "--cpus", os.environ.get("SMC_RS_CPUS", "2"), "--memory", "3G" if debug else "1G",
+            "--rwdir", str(self.share),
+            "--append=loglevel=8",
+            f"--qemu-opts={wire}",
+            "--exec", agent,
+        ]
+        if setup.accel != "kvm":
+            command.append("--disable-kvm")
+        env = dict(os.environ, PATH=f"{setup.vng.parent}:{os.environ['PATH']}")
+        (self.share / "env.sh").write_text(
+            f"export SMC_RS_KDIR={shlex.quote(str(setup.kdir))}\n"
+            f"export SMC_RS_MODULE={shlex.quote(str(setup.module))}\n"
+            f"export PATH={shlex.quote(os.environ['SMC_RS_PROGS'])}:$PATH\n"
+            f"export SMC_RS_PYTHON={shlex.quote(str(setup.vng.parent / 'python3'))}\n",
+            encoding="utf-8")
+        with open(self.console, "wb") as console:
+            # pylint: disable=consider-using-with
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=console,
+                start_new_session=True, env=env)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def wait_ready(self, limit: float) -> None:
+        with self._cond:
+            if not self._cond.wait_for(lambda: self._ready or not self.alive(), limit) \
+                    or not self._ready:
+                raise GuestError(f"{self.name} did not boot within {limit:.0f} s")
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """Powers the guest off, by force if it does not go."""
+        if self.process is None:
+            return
+        try:
+            if self.alive() and self._ready:
+                self.process.stdin.write(b"off\n")
+                self.process.stdin.flush()
+                self.process.wait(5)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+        self.kill()
+
+    def kill(self) -> None:
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            words = line.decode(errors="replace").split()
+            with self._cond:
+                if words[:1] == ["ready"]:
+                    self._ready = True
+                elif words[:1] == ["done"] and len(words) == 3:
+                    self._done[words[1]] = int(words[2])
+                self._cond.notify_all()
+        with self._cond:
+            self._cond.notify_all()
+
+    # ---- commands --------------------------------------------------------
+
+    def run(self, script: str, limit: float, keep: Optional[Path] = None, admin: bool = False,
+            grace: float = 30):
+        """Runs a shell script in the guest: (exit status, output).
+
+        The guest itself ends the script after `limit` seconds (status 124).
+        What it starts ends with the test, unless `admin`.  A guest that has not
+        answered `grace` seconds after that is taken for dead.
+        """
+        with self._cond:
+            self._next += 1
+            ident = str(self._next)
+        (self.share / f"{ident}.sh").write_text(script, encoding="utf-8")
+        try:
+            self.process.stdin.write(f"{'admin' if admin else 'run'} {ident} {int(limit) + 1}\n".encode())
+            self.process.stdin.flush()
+        except OSError as e:
+            raise GuestError(f"{self.name} has gone") from e
+        deadline = time.monotonic() + limit + grace
+        with self._cond:
+            while ident not in self._done:
+                if not self.alive():
+                    raise GuestError(f"{self.name} has gone")
+                if not self._cond.wait(max(0.0, min(1.0, deadline - time.monotonic()))) \
+                        and time.monotonic() >= deadline:
+                    raise GuestError(f"{self.name} hangs")
+            status = self._done.pop(ident)
+        out = self.share / f"{ident}.out"
+        output = out.read_bytes()
+        (self.share / f"{ident}.sh").unlink()
+        if keep is None:
+            out.unlink()
+        else:
+            out.rename(keep)
+        return status, output
+
+    # ---- logs ------------------------------------------------------------
+
+    def console_size(self) -> int:
+        return self.console.stat().st_size if self.console.exists() else 0
+
+    def console_since(self, offset: int) -> str:
+        with open(self.console, "rb") as f:
+            f.seek(offset)
+            return f.read().decode(errors="replace").replace("\r", "")
+
+    def pcap_size(self) -> int:
+        return self.pcap.stat().st_size if self.pcap.exists() else 0
+
+    def pcap_slice(self, start: int, dest: Path) -> None:
+        """The capture from byte `start` on, with the file's header, as a file."""
+        with open(self.pcap, "rb") as f:
+            header = f.read(24)
+            f.seek(max(start, 24))
+            dest.write_bytes(header + f.read())
+
+
+def probe_accel(kernel: Path, cache: Path) -> str:
+    """kvm if it really runs guests here, else tcg.
+
+    A /dev/kvm that hangs is common in nested machines, so a kernel is booted
+    on it and must say something in time. The answer holds until reboot.
+    """
+    forced = os.environ.get("SMC_RS_ACCEL")
+    if forced in ("kvm", "tcg"):
+        return forced
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    known = cache / f"accel-{boot_id}"
+    if known.exists():
+        return known.read_text(encoding="ascii")
+    command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256M", "-display",
+               "none", "-no-reboot", "-serial", "stdio", "-kernel", str(kernel),
+               "-append", "console=ttyS0 earlyprintk=ttyS0 panic=-1"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=15, check=False)
+        accel = "kvm" if b"Linux version" in done.stdout else "tcg"
+    except subprocess.TimeoutExpired:
+        accel = "tcg"
+    for old in cache.glob("accel-*"):
+        old.unlink()
+    known.write_text(accel, encoding="ascii")
+    return accel

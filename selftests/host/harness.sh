@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The harness judges: a test that splats, one that hangs and one that leaks are
+# each reported as failed, and the next test is not harmed by them.
+#
+# limit: 600
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+
+out=$SMC_RS_TEST_OUT/nested
+log=$SMC_RS_TEST_OUT/nested.tap
+python3 -m harness --out "$out" harness_tests > "$log"
+status=$?
+
+line() { grep -xE "$1" "$log"; }
+failed_for() { line "not ok [0-9]+ harness_tests/$1( \[debug\])?" && line "# harness_tests/$1: .*$2.*"; }
+
+plan 11
+check "a good test passes" line 'ok [0-9]+ harness_tests/1-pass.sh'
+check "a kernel warning fails a test" failed_for 2-splat.sh "the kernel complains: .*WARNING"
+check "and is shown" grep -q '^# .*lkdtm_WARNING' "$log"
+check "a guest that hangs fails a test" failed_for 3-hang.sh "server (hangs|has gone)"
+check "a leak fails a test" failed_for 4-leak.sh "kmemleak reports a leak"
+check "a test that reports nothing fails" failed_for 5-mute.sh "no case reported"
+check "one that reports less than planned fails" failed_for 6-short.sh "2 cases planned, 1 reported"
+check "one that takes too long fails" failed_for 7-slow.sh "took longer than 2 s"
+check "one that skips itself is skipped" line 'ok [0-9]+ harness_tests/8-skip.sh # SKIP nothing to test with'
+check "the test after them passes" line 'ok [0-9]+ harness_tests/9-after.sh'
+counted() { [ $status -eq 1 ] && line '[0-9]+ passed, 6 failed, 2 skipped'; }
+check "all are counted, and the run fails" counted
+finish

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The rules that a tool can check: formatting, lints, where unsafe may be, that
+# every C struct Rust names has its layout checked, checkpatch.
+#
+# limit: 400
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+cd "$SMC_RS_TOP" || exit 1
+
+sources() { find "$@" -name '*.rs' ! -path '*/target/*' ! -path '*/fuzz/*'; }
+
+# `unsafe` as code: not in a comment, an attribute or the name of a lint.
+unsafe_outside() {
+	! sources rust -type f | grep -vE '^rust/(abstractions|bindings)/' |
+		xargs grep -nE '\bunsafe\b' | grep -vE ':[0-9]+:\s*(//|#!?\[)'
+}
+
+argued() {
+	! sources rust/abstractions rust/smc -type f | xargs awk '
+		/SAFETY:|# Safety/ { seen = FNR }
+		FNR == 1 { seen = -99 }
+		/unsafe (\{|impl)/ && FNR - seen > 8 { print FILENAME ":" FNR ": " $0; bad = 1 }
+		END { exit !bad }'
+}
+
+# Types of the bindings that the abstractions name, less those not structs.
+layouts() {
+	local generated missing=0 t
+	generated=$(dirname "$SMC_RS_MODULE_BASE")/rust/bindings/bindings_generated.rs
+	for t in $(sources rust/abstractions -type f | xargs grep -ohE '\bbindings::[a-z_0-9]+' | sed 's/.*:://' | sort -u); do
+		grep -qE "^pub struct $t \{" "$generated" || continue
+		# Types that are only passed on by pointer need no layout.
+		grep -qE "^SIZE\($t\);" rust/bindings/layout.h && continue
+		grep -rqE "\bbindings::$t\b[^>)]*[{.]|zeroed|Opaque<bindings::$t>" --include=*.rs rust/abstractions || continue
+		case $t in net) continue ;; esac
+		echo "rust/bindings/layout.h has no SIZE($t)"
+		missing=1
+	done
+	return $missing
+}
+
+# Every line of layout.h has become an assertion.
+layouts_generated() {
+	local generated
+	generated=$(dirname "$SMC_RS_MODULE_BASE")/rust/bindings/layout_generated.rs
+	[ "$(grep -cE '^(SIZE|FIELD)\(' rust/bindings/layout.h)" -eq "$(grep -c '^const _: () = assert!' "$generated")" ]
+}
+
+# SPDX_LICENSE_TAG wants the kernel's tree, LONG_LINE is Rust's business.
+checkpatch() {
+	local files
+	mapfile -t files < <(find rust selftests \( -name '*.c' -o -name '*.h' \) -type f ! -path '*/target/*')
+	"$SMC_RS_LINUX/scripts/checkpatch.pl" --root "$SMC_RS_LINUX" --no-summary --terse --show-types \
+		--max-line-length=100 \
+		--ignore FILE_PATH_CHANGES,LINUX_VERSION_CODE,CONST_CONST,NEW_TYPEDEFS \
+		-f "${files[@]}"
+}
+
+patches_checkpatch() {
+	local p bad=0
+	while read -r p; do
+		"$SMC_RS_LINUX/scripts/checkpatch.pl" --root "$SMC_RS_LINUX" --no-summary --terse "patches/$p" || bad=1
+	done < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' patches/series)
+	return $bad
+}
+
+spdx() {
+	! git ls-files | grep -E '\.(rs|c|h|sh|py|rst)$|Makefile$|Kbuild$' | while read -r f; do
+		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: GPL-2.0' || echo "$f"
+	done | grep .
+}
+
+
+plan 9
+check "rustfmt" make -s fmt-check
+check "clippy, with the kernel's lints, without a warning" make -s clippy
+check "unsafe is in the abstractions and bindings only" unsafe_outside
+check "and argued for" argued
+check "the C structs that Rust names have their layout checked" layouts
+check "by assertions" layouts_generated
+check "checkpatch has nothing to say of the C code" checkpatch
+check "nor of the patches" patches_checkpatch
+check "licences are marked" spdx
+finish

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Functions for scripts that run in a guest; `on HOST CMD` has them all.
+
+case ${SMC_RS_HOST:-} in
+server) ADDR=10.99.0.1 ADDR6=fd99::1 PEER=10.99.0.2 PEER6=fd99::2 PEER_MAC=02:53:4d:43:00:02 ;;
+client) ADDR=10.99.0.2 ADDR6=fd99::2 PEER=10.99.0.1 PEER6=fd99::1 PEER_MAC=02:53:4d:43:00:01 ;;
+esac
+export ADDR ADDR6 PEER PEER6
+
+# Once, before the first test.
+guest_setup() {
+	mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+	mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
+	mkdir -p /run/smc_rs.cgroup
+	mount -t cgroup2 none /run/smc_rs.cgroup
+	mkdir -p /run/smc_rs.cgroup/test
+	ip link set lo up
+	guest_reset
+}
+
+# Ends every process that a test has started; they hold sockets, and so the
+# module.
+guest_end_test() {
+	local i
+	echo 1 > /run/smc_rs.cgroup/test/cgroup.kill
+	for i in {1..50}; do
+		grep -q 'populated 0' /run/smc_rs.cgroup/test/cgroup.events && return
+		sleep 0.1
+	done
+	echo "processes of the test do not end:"
+	cat /run/smc_rs.cgroup/test/cgroup.procs
+	return 1
+}
+
+# The state that each test starts from: nothing loaded, a bare wire.
+guest_reset() {
+	modules_out || { lsmod; return 1; }
+	rdma link delete rxe0 2>/dev/null
+	tc qdisc del dev eth0 root 2>/dev/null
+	ip link set eth0 down
+	ip addr flush dev eth0
+	sysctl -q -w net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.eth0.router_solicitations=0
+	ip link set eth0 mtu 1500 up
+	ip addr add "$ADDR/24" dev eth0
+	ip addr add "$ADDR6/64" dev eth0 nodad
+	# No ARP or ND in the middle of what a test counts.
+	ip neigh replace "$PEER" lladdr "$PEER_MAC" dev eth0 nud permanent
+	ip neigh replace "$PEER6" lladdr "$PEER_MAC" dev eth0 nud permanent
+}
+
+loaded() { grep -q "^$1 " /proc/modules; }
+
+# modules_out: unloads any SMC module; fails if one does not go.
+modules_out() {
+	local m
+	for m in smc_diag smc smc_rs; do
+		! loaded $m || rmmod $m || return 1
+	done
+}
+
+# module_in smc|smc_rs|none: loads that SMC module (and its diag).
+module_in() {
+	modules_out || return 1
+	case $1 in
+	smc)    insmod "$SMC_RS_KDIR/net/smc/smc.ko" && insmod "$SMC_RS_KDIR/net/smc/smc_diag.ko" ;;
+	smc_rs) insmod "$SMC_RS_MODULE" ;;
+	none)   ;;
+	*)      echo "no such SMC module: $1"; return 1 ;;
+	esac
+}
+
+# A soft-RoCE device on the wire.
+rxe_up() { rdma link show rxe0/1 2>/dev/null || rdma link add rxe0 type rxe netdev eth0; }
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || { echo "waited in vain for: $*"; return 1; }
+		sleep 0.1
+	done
+}
+
+# wait_listen PORT: until a server listens there; an SMC server's TCP socket does.
+listening() { ss -Hltn "sport = :$1" | grep -q .; }
+wait_listen() { wait_for 20 listening "$1"; }
+
+# smc_netlink ARGS: see lib/smc_netlink.py.
+smc_netlink() { "$SMC_RS_PYTHON" "$SMC_RS_LIB/smc_netlink.py" "$@"; }
+
+# What one can count on to be free at first sight.
+leak_clear() { [ ! -e /sys/kernel/debug/kmemleak ] || echo clear > /sys/kernel/debug/kmemleak; }
+
+# Prints what kmemleak reports.  An object counts once it is five seconds old
+# and two scans have not found a pointer to it.
+leak_report() {
+	[ -e /sys/kernel/debug/kmemleak ] || return 0
+	sleep 5
+	echo scan > /sys/kernel/debug/kmemleak
+	echo scan > /sys/kernel/debug/kmemleak
+	cat /sys/kernel/debug/kmemleak
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A stream server and client over TCP or SMC.
+ *
+ *   stream server FAMILY PROTO PORT N        serves N connections: sends back what
+ *                                          it reads until the end of the stream
+ *   stream client FAMILY PROTO ADDR PORT N BYTES [HOLD]
+ *                                          N connections one after the other,
+ *                                          BYTES each there and back, compared;
+ *                                          HOLD seconds open before the close
+ *
+ * FAMILY is 2, 10 or 43, PROTO as for socket(2).  Each connection of the client
+ * prints how long connect(2) and the first answer took, in microseconds.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static long long now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port, int v6)
+{
+	memset(ss, 0, sizeof(*ss));
+	if (v6) {
+		struct sockaddr_in6 *a = (void *)ss;
+
+		a->sin6_family = AF_INET6;
+		a->sin6_port = htons(port);
+		if (addr && inet_pton(AF_INET6, addr, &a->sin6_addr) != 1)
+			die("address");
+		return sizeof(*a);
+	} else {
+		struct sockaddr_in *a = (void *)ss;
+
+		a->sin_family = AF_INET;
+		a->sin_port = htons(port);
+		if (addr && inet_pton(AF_INET, addr, &a->sin_addr) != 1)
+			die("address");
+		return sizeof(*a);
+	}
+}
+
+/* Whether such a socket takes IPv6 addresses. */
+static int wants_v6(int family, int protocol)
+{
+	return family == AF_INET6 || (family == AF_SMC && protocol == 1);
+}
+
+static void write_all(int fd, const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, buf, len);
+
+		if (n < 0)
+			die("write");
+		buf += n;
+		len -= n;
+	}
+}
+
+static int server(int family, int protocol, int port, int count)
+{
+	int fd = socket(family, SOCK_STREAM, protocol), one = 1;
+	static char buf[65536];
+	struct sockaddr_storage ss;
+	socklen_t len = address(&ss, NULL, port, wants_v6(family, protocol));
+
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (void *)&ss, len))
+		die("bind");
+	if (listen(fd, 128))
+		die("listen");
+	printf("listening\n");
+	fflush(stdout);
+	while (count--) {
+		int conn = accept(fd, NULL, NULL);
+		ssize_t n;
+
+		if (conn < 0)
+			die("accept");
+		while ((n = read(conn, buf, sizeof(buf))) > 0)
+			write_all(conn, buf, n);
+		if (n < 0)
+			die("read");
+		close(conn);
+	}
+	return 0;
+}
+
+/* Writes in a child, so that neither side's buffers can stall both. */
+static void exchange(int fd, size_t bytes, long long *first)
+{
+	static char out[65536], in[65536];
+	size_t got = 0, i;
+	int status;
+	pid_t pid;
+
+	for (i = 0; i < sizeof(out); i++)
+		out[i] = i * 31 + (i >> 8);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		size_t sent;
+
+		for (sent = 0; sent < bytes; sent += i) {
+			i = bytes - sent < sizeof(out) ? bytes - sent : sizeof(out);
+			write_all(fd, out, i);
+		}
+		_exit(0);
+	}
+	while (got < bytes) {
+		ssize_t n = read(fd, in, sizeof(in));
+
+		if (n < 0)
+			die("read");
+		if (n == 0) {
+			fprintf(stderr, "end of stream after %zu of %zu bytes\n", got, bytes);
+			exit(1);
+		}
+		if (!got)
+			*first = now_us();
+		for (i = 0; i < (size_t)n; i++) {
+			if (in[i] == out[(got + i) % sizeof(out)])
+				continue;
+			fprintf(stderr, "byte %zu differs\n", got + i);
+			exit(1);
+		}
+		got += n;
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		exit(1);
+}
+
+static int client(int family, int protocol, const char *addr, int port, int count, size_t bytes,
+		  int hold)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = address(&ss, addr, port, wants_v6(family, protocol));
+
+	while (count--) {
+		int fd = socket(family, SOCK_STREAM, protocol);
+		long long start, connected, first = 0;
+
+		if (fd < 0)
+			die("socket");
+		start = now_us();
+		if (connect(fd, (void *)&ss, len))
+			die("connect");
+		connected = now_us();
+		if (bytes)
+			exchange(fd, bytes, &first);
+		printf("connect %lld first %lld\n", connected - start,
+		       bytes ? first - start : 0);
+		fflush(stdout);
+		if (hold)
+			sleep(hold);
+		close(fd);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 6 && !strcmp(argv[1], "server"))
+		return server(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+	if ((argc == 8 || argc == 9) && !strcmp(argv[1], "client"))
+		return client(atoi(argv[2]), atoi(argv[3]), argv[4], atoi(argv[5]), atoi(argv[6]),
+			      strtoull(argv[7], NULL, 0), argc == 9 ? atoi(argv[8]) : 0);
+	fprintf(stderr, "usage: see the head of stream.c\n");
+	return 2;
+}
