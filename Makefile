@@ -6,18 +6,20 @@
 KDIR ?=
 DEBUG ?=
 ONLY ?=
+TIME ?= 60
+TARGET ?=
 
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-# The kernel that the module is built against: KDIR=, else the cached one.
-kdir = $(or $(KDIR),$(shell scripts/kernel.sh kdir $(flavour)))
 flavour := $(if $(filter-out 0,$(DEBUG)),debug,base)
 
+# The kernel that the module is built against: KDIR=, else the cached one, built
+# if need be.  A shell expression.
 ifeq ($(KDIR),)
-kernel_needed := kernel
+kdir := "$$(scripts/kernel.sh build $(flavour))"
 else
-kernel_needed := setup
+kdir := "$(KDIR)"
 endif
 
 .DEFAULT_GOAL := module
@@ -31,6 +33,12 @@ help:
 	@echo '  module          smc_rs.ko for the cached kernel, or for KDIR=folder [default]'
 	@echo '  install         installs it for the kernel of KDIR= (default: the running one)'
 	@echo '  clippy, fmt, fmt-check, doc, rust-analyzer'
+	@echo 'The protocol crate, on this machine:'
+	@echo '  coverage        line coverage of its tests'
+	@echo '  fuzz            its fuzz targets; TIME=seconds each (60), TARGET=name for one'
+	@echo '  miri            its unit tests under Miri'
+	@echo '  bench-proto     parse and emit of each message, ns'
+	@echo '  vectors         captures the test vectors anew from the C module'
 	@echo 'The kernel of the tests:'
 	@echo '  kernel          builds it (DEBUG=1: the debug kernel) unless it is cached'
 	@echo '  shell           a shell in a guest with the module loaded'
@@ -43,22 +51,22 @@ setup:
 	@scripts/setup.sh
 
 kernel: setup
-	@scripts/kernel.sh build $(flavour)
+	@scripts/kernel.sh build $(flavour) >/dev/null
 
-module: $(kernel_needed)
-	@scripts/module.sh modules "$(kdir)"
+module: setup
+	@scripts/module.sh modules $(kdir)
 
-install: KDIR := $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
+install: install_kdir = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
 install: setup
-	@scripts/module.sh modules "$(KDIR)"
-	@scripts/module.sh modules_install "$(KDIR)"
+	@scripts/module.sh modules "$(install_kdir)"
+	@INSTALL_MOD_PATH=$(DESTDIR) scripts/module.sh modules_install "$(install_kdir)"
 	@install -D -m 644 scripts/modprobe.conf $(DESTDIR)/etc/modprobe.d/smc_rs.conf
 
-clippy: $(kernel_needed)
-	@scripts/module.sh clippy "$(kdir)"
+clippy: setup
+	@scripts/module.sh clippy $(kdir)
 
-rust-analyzer: $(kernel_needed)
-	@scripts/module.sh rust-analyzer "$(kdir)"
+rust-analyzer: setup
+	@scripts/module.sh rust-analyzer $(kdir)
 
 # rustfmt follows the modules of these.
 rust_sources = rust/smc_rs.rs rust/bindings/smc_bindings.rs rust/proto/smc_proto.rs \
@@ -67,25 +75,30 @@ rust_sources = rust/smc_rs.rs rust/bindings/smc_bindings.rs rust/proto/smc_proto
 fmt fmt-check: setup
 	@rustfmt $(if $(filter fmt-check,$@),--check) $(rust_sources)
 
-doc: $(kernel_needed)
-	@scripts/module.sh doc "$(kdir)"
+doc: setup
+	@scripts/module.sh doc $(kdir)
 
 where:
-	@kdir=$$(realpath -m "$(kdir)"); \
+	@kdir=$(if $(KDIR),$$(realpath -m "$(KDIR)"),$$(scripts/kernel.sh kdir $(flavour))); \
 	echo "KERNEL=$$kdir/bzImage.boot"; \
 	echo "KDIR=$$kdir"; \
 	echo "MODULE=$$(scripts/module.sh path "$$kdir")"
 
 # Tests of the debug kernel are part of every run, so both are needed.
 kernels: setup
-	@scripts/kernel.sh build base
-	@scripts/kernel.sh build debug
-	@scripts/module.sh modules "$$(scripts/kernel.sh kdir base)"
-	@scripts/module.sh modules "$$(scripts/kernel.sh kdir debug)"
+	@scripts/module.sh modules "$$(scripts/kernel.sh build base)"
+	@scripts/module.sh modules "$$(scripts/kernel.sh build debug)"
 
 check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \
 		host module interop
+
+coverage fuzz miri bench-proto: setup
+	@scripts/proto.sh $@ $(TIME) $(TARGET)
+
+vectors: module
+	@selftests/run.sh --out build/vectors vectors
+	@cp build/vectors/vectors-capture.sh/vectors/*.txt rust/proto/tests/vectors/
 
 demo: module
 	@selftests/demo.sh
@@ -97,4 +110,4 @@ clean:
 	rm -rf build rust-project.json
 
 .PHONY: help setup kernel kernels module install clippy rust-analyzer fmt fmt-check doc where \
-	check demo shell clean
+	check coverage fuzz miri bench-proto vectors demo shell clean

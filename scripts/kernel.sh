@@ -3,9 +3,10 @@
 #
 # Builds the kernel that the tests boot, once for everything that goes into it:
 #
-#   kernel.sh build base|debug    builds what is not there yet
+#   kernel.sh build base|debug    builds what is not there yet; prints where
 #   kernel.sh kdir base|debug     prints where that build is (there or not)
-#   kernel.sh source              prints where the patched source is
+#   kernel.sh where               prints the folders of both builds and of the
+#                                 patched source, a line each
 #
 # linux-source-6.12 with patches/ applied, configured by selftests/config (and
 # config.debug) on allnoconfig.  Kept in the cache, keyed by source version,
@@ -17,11 +18,6 @@ SOURCE_TAR=${SMC_RS_LINUX_TAR:-/usr/src/$SOURCE_PACKAGE.tar.xz}
 
 action=${1:?}
 flavour=${2:-base}
-case $flavour in
-base)  fragments=("$TOP/selftests/config"); steps=2060 ;;
-debug) fragments=("$TOP/selftests/config" "$TOP/selftests/config.debug"); steps=2160 ;;
-*)     die "no such kernel: $flavour" ;;
-esac
 
 load_toolchain
 mapfile -t patches < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$TOP/patches/series")
@@ -39,8 +35,18 @@ patch_ids() { local p; for p in ${patches[@]+"${patches[@]}"}; do sha256sum <"$T
 
 version=$(source_version)
 src=$CACHE/src/linux-$version-$( { echo "$version"; patch_ids; } | sha256sum | cut -c1-8)
-key=$( { echo "$src"; cat "${fragments[@]}"; toolchain_id; } | sha256sum | cut -c1-12)
-kdir=$CACHE/kernel/$flavour-$key
+tools=$(toolchain_id)
+
+# use FLAVOUR: sets what belongs to that kernel.
+use() {
+	flavour=$1
+	case $flavour in
+	base)  fragments=("$TOP/selftests/config"); steps=2270 ;;
+	debug) fragments=("$TOP/selftests/config" "$TOP/selftests/config.debug"); steps=2350 ;;
+	*)     die "no such kernel: $flavour" ;;
+	esac
+	kdir=$CACHE/kernel/$flavour-$( { echo "$src"; cat "${fragments[@]}"; echo "$tools"; } | sha256sum | cut -c1-12)
+}
 
 unpack() {
 	local tmp p
@@ -77,7 +83,7 @@ build() {
 	[ -e "$kdir/.complete" ] && return
 	mkdir -p "$kdir"
 	exec 8>"$kdir.lock"
-	flock 8
+	flock -n 8 || { say "waiting for another build of the $flavour kernel"; flock 8; }
 	[ -e "$kdir/.complete" ] && return
 	unpack
 	[ -e "$kdir/.configured" ] || { configure; touch "$kdir/.configured"; }
@@ -94,9 +100,10 @@ build() {
 	say "the $flavour kernel is built ($(cat "$kdir/.steps") files)"
 }
 
+use "$flavour"
 case $action in
-build) build ;;
+build) build >&2; echo "$kdir" ;;
 kdir)  echo "$kdir" ;;
-source) echo "$src" ;;
-*)     die "usage: kernel.sh build|kdir base|debug" ;;
+where) use base; echo "$kdir"; use debug; echo "$kdir"; echo "$src" ;;
+*)     die "usage: kernel.sh build|kdir|where [base|debug]" ;;
 esac

@@ -11,7 +11,8 @@
 . "$(dirname "$0")/env.sh"
 
 target=${1:?}
-kdir=$(realpath -m "${2:?}")
+[ -n "${2:-}" ] || exit 1 # what should have built the kernel has said why
+kdir=$(realpath -m "$2")
 farm=$BUILD/module/$(basename "$kdir")-$(printf '%s' "$kdir" | sha256sum | cut -c1-8)
 
 check_kdir() {

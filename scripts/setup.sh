@@ -13,11 +13,11 @@ packages=(
 	"clang-$LLVM_WANTED" "lld-$LLVM_WANTED" "llvm-$LLVM_WANTED" "libclang-$LLVM_WANTED-dev"
 	# the guests and what runs in them
 	qemu-system-x86 busybox-static iproute2 rdma-core ibverbs-utils iputils-ping procps
-	ethtool tcpdump tshark python3 python3-venv nginx-light wrk
+	ethtool tcpdump tshark libnl-genl-3-dev pkg-config python3 python3-venv nginx-light wrk
 )
 # The same without apt: what must be found, and what it is for.
 commands=(make gcc bc flex bison pahole cpio depmod rsync xz perl
-	  qemu-system-x86_64 busybox ip rdma tcpdump tshark python3 nginx wrk)
+	  qemu-system-x86_64 busybox ip rdma tcpdump tshark pkg-config python3 nginx wrk)
 
 missing_packages() {
 	local p
@@ -115,12 +115,11 @@ bindgen_tool() {
 # The packages of the system's python are left alone.
 python_tools() {
 	[ -e "$VENV/.complete" ] && return
-	say "installing virtme-ng $VIRTME_NG_VERSION and pyroute2 $PYROUTE2_VERSION in a virtual environment"
+	say "installing virtme-ng $VIRTME_NG_VERSION in a virtual environment"
 	rm -rf "$VENV"
 	quietly /usr/bin/python3 -m venv "$VENV" || die "python3 -m venv failed: is python3-venv installed?"
 	quietly "$VENV/bin/pip" install --disable-pip-version-check \
-		"virtme-ng==$VIRTME_NG_VERSION" "pyroute2==$PYROUTE2_VERSION" ||
-		die "pip could not install virtme-ng $VIRTME_NG_VERSION and pyroute2 $PYROUTE2_VERSION"
+		"virtme-ng==$VIRTME_NG_VERSION" || die "pip could not install virtme-ng $VIRTME_NG_VERSION"
 	touch "$VENV/.complete"
 }
 

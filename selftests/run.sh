@@ -5,11 +5,9 @@
 # module; options as of "python3 -m harness".
 . "$(dirname "$0")/../scripts/env.sh"
 
-SMC_RS_KDIR_BASE=$("$TOP/scripts/kernel.sh" kdir base)
-SMC_RS_KDIR_DEBUG=$("$TOP/scripts/kernel.sh" kdir debug)
+{ read -r SMC_RS_KDIR_BASE; read -r SMC_RS_KDIR_DEBUG; read -r SMC_RS_LINUX; } < <("$TOP/scripts/kernel.sh" where)
 SMC_RS_MODULE_BASE=$("$TOP/scripts/module.sh" path "$SMC_RS_KDIR_BASE")
 SMC_RS_MODULE_DEBUG=$("$TOP/scripts/module.sh" path "$SMC_RS_KDIR_DEBUG")
-SMC_RS_LINUX=$("$TOP/scripts/kernel.sh" source)
 SMC_RS_VNG=$VENV/bin/vng
 SMC_RS_PROGS=$BUILD/progs
 SMC_RS_TOP=$TOP

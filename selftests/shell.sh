@@ -11,7 +11,7 @@ trap 'rm -rf "$rc"' EXIT
 cat > "$rc/shell" <<SHELL
 #!/bin/bash
 export SMC_RS_HOST=server SMC_RS_LIB=$TOP/selftests/lib SMC_RS_KDIR=$kdir HOME=/tmp
-export SMC_RS_MODULE=$("$TOP/scripts/module.sh" path "$kdir") SMC_RS_PYTHON=$VENV/bin/python3
+export SMC_RS_MODULE=$("$TOP/scripts/module.sh" path "$kdir")
 export PATH=$BUILD/progs:/usr/local/sbin:/usr/sbin:/sbin:\$PATH
 . \$SMC_RS_LIB/guest.sh
 ip link set lo up

@@ -86,8 +86,7 @@ class Guest:
         (self.share / "env.sh").write_text(
             f"export SMC_RS_KDIR={shlex.quote(str(setup.kdir))}\n"
             f"export SMC_RS_MODULE={shlex.quote(str(setup.module))}\n"
-            f"export PATH={shlex.quote(os.environ['SMC_RS_PROGS'])}:$PATH\n"
-            f"export SMC_RS_PYTHON={shlex.quote(str(setup.vng.parent / 'python3'))}\n",
+            f"export PATH={shlex.quote(os.environ['SMC_RS_PROGS'])}:$PATH\n",
             encoding="utf-8")
         with open(self.console, "wb") as console:
             # pylint: disable=consider-using-with

@@ -8,7 +8,7 @@
 # limit: 120
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
-devices() { both 'rxe_up && smc_netlink ueid-add SMC-RS-SELFTEST && smc_netlink ueid-list | grep -qx SMC-RS-SELFTEST'; }
+devices() { both 'rxe_up && smcnl ueid-add SMC-RS-SELFTEST && smcnl dump ueid | grep -qx "ueid EID=SMC-RS-SELFTEST"'; }
 
 # The mode comes from sock_diag while the connection is open: bytes also arrive
 # after a fallback to TCP.
@@ -17,19 +17,19 @@ smcr() {
 		on client '
 			stream client 43 0 $PEER 5000 1 1000000 8 > /run/echo.out &
 			wait_for 20 grep connect /run/echo.out || exit 1
-			smc_netlink sockets
-			smc_netlink dump lgr-smcr
-			smc_netlink dump link-smcr
+			smcnl sockets
+			smcnl dump lgr-smcr
+			smcnl dump link-smcr
 			wait $!' > "$SMC_RS_TEST_OUT/client"
 	local status=$?
 	cat "$SMC_RS_TEST_OUT/client"
-	[ $status -eq 0 ] && grep -q '"mode": "SMCR".*"peer": \["10.99.0.1", 5000\]' "$SMC_RS_TEST_OUT/client"
+	[ $status -eq 0 ] && grep -q 'MODE=SMCR .*PEER=10.99.0.1:5000 ' "$SMC_RS_TEST_OUT/client"
 }
 
-group() { grep -q '"LGR_SMCR".*"CONNS_NUM": 1' "$SMC_RS_TEST_OUT/client" && grep -q '"LINK_SMCR".*"IB_DEV": "rxe0"' "$SMC_RS_TEST_OUT/client"; }
+group() { grep -q '^lgr-smcr .*CONNS_NUM=1 ' "$SMC_RS_TEST_OUT/client" && grep -q '^link-smcr .*IB_DEV=rxe0 ' "$SMC_RS_TEST_OUT/client"; }
 
 # As tshark sees it: the SMC option and CLC in TCP, LLC and CDC in RoCE.
-clc() { [ "$(wire 'smc.proposal.type || smc.type' smc.type | grep -c .)" -ge 3 ]; }
+clc() { [ "$(wire 'tcp.port == 5000 && smc.clc_msg' smc.clc_msg | grep -c .)" -ge 3 ]; }
 # A megabyte each way: none of it may be in TCP segments.
 rdma() {
 	local tcp_bytes

@@ -88,9 +88,6 @@ wait_for() {
 listening() { ss -Hltn "sport = :$1" | grep -q .; }
 wait_listen() { wait_for 20 listening "$1"; }
 
-# smc_netlink ARGS: see lib/smc_netlink.py.
-smc_netlink() { "$SMC_RS_PYTHON" "$SMC_RS_LIB/smc_netlink.py" "$@"; }
-
 # What one can count on to be free at first sight.
 leak_clear() { [ ! -e /sys/kernel/debug/kmemleak ] || echo clear > /sys/kernel/debug/kmemleak; }
 

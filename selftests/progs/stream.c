@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A stream server and client over TCP or SMC.
+ * A server and a client of bytes over TCP or SMC.
  *
  *   stream server FAMILY PROTO PORT N        serves N connections: sends back what
- *                                          it reads until the end of the stream
+ *                                          it reads until the end
  *   stream client FAMILY PROTO ADDR PORT N BYTES [HOLD]
  *                                          N connections one after the other,
  *                                          BYTES each there and back, compared;
@@ -40,6 +40,8 @@ static long long now_us(void)
 
 static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port, int v6)
 {
+	struct sockaddr_in *a4 = (void *)ss;
+
 	memset(ss, 0, sizeof(*ss));
 	if (v6) {
 		struct sockaddr_in6 *a = (void *)ss;
@@ -49,15 +51,12 @@ static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port
 		if (addr && inet_pton(AF_INET6, addr, &a->sin6_addr) != 1)
 			die("address");
 		return sizeof(*a);
-	} else {
-		struct sockaddr_in *a = (void *)ss;
-
-		a->sin_family = AF_INET;
-		a->sin_port = htons(port);
-		if (addr && inet_pton(AF_INET, addr, &a->sin_addr) != 1)
-			die("address");
-		return sizeof(*a);
 	}
+	a4->sin_family = AF_INET;
+	a4->sin_port = htons(port);
+	if (addr && inet_pton(AF_INET, addr, &a4->sin_addr) != 1)
+		die("address");
+	return sizeof(*a4);
 }
 
 /* Whether such a socket takes IPv6 addresses. */
