@@ -7,7 +7,9 @@
  *   stream client FAMILY PROTO ADDR PORT N BYTES [HOLD]
  *                                          N connections one after the other,
  *                                          BYTES each there and back, compared;
- *                                          HOLD seconds open before the close
+ *                                          HOLD seconds open before the close;
+ *                                          HOLD negative: -HOLD seconds, and
+ *                                          the answer is left unread
  *
  * FAMILY is 2, 10 or 43, PROTO as for socket(2).  Each connection of the client
  * prints how long connect(2) and the first answer took, in microseconds.
@@ -158,6 +160,7 @@ static int client(int family, int protocol, const char *addr, int port, int coun
 {
 	struct sockaddr_storage ss;
 	socklen_t len = address(&ss, addr, port, wants_v6(family, protocol));
+	static const char zeros[65536];
 
 	while (count--) {
 		int fd = socket(family, SOCK_STREAM, protocol);
@@ -169,13 +172,15 @@ static int client(int family, int protocol, const char *addr, int port, int coun
 		if (connect(fd, (void *)&ss, len))
 			die("connect");
 		connected = now_us();
-		if (bytes)
+		if (bytes && hold < 0)
+			write_all(fd, zeros, bytes < sizeof(zeros) ? bytes : sizeof(zeros));
+		else if (bytes)
 			exchange(fd, bytes, &first);
 		printf("connect %lld first %lld\n", connected - start,
-		       bytes ? first - start : 0);
+		       first ? first - start : 0);
 		fflush(stdout);
 		if (hold)
-			sleep(hold);
+			sleep(abs(hold));
 		close(fd);
 	}
 	return 0;

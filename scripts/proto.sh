@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Work on the protocol crate that `make check` leaves out for its length:
+#
+#   proto.sh coverage            line coverage of the crate by its tests
+#   proto.sh fuzz [SECONDS [TARGET]]
+#   proto.sh miri                unit tests under Miri, where nightly has it
+#   proto.sh bench-proto         ns for parse and emit of each message
+#
+# What each needs is installed by cargo or rustup if it is missing.
+. "$(dirname "$0")/env.sh"
+
+cd "$TOP/rust/proto"
+export CARGO_TARGET_DIR=$CACHE/cargo
+
+need_cargo_tool() {
+	command -v "$1" >/dev/null && return
+	say "building $1 $2 (a minute or two)"
+	quietly cargo install --locked --version "$2" "$1" || die "cargo could not install $1 $2"
+}
+
+need_nightly() {
+	command -v rustup >/dev/null && rustup toolchain list | grep -q '^nightly' ||
+		die "this needs a nightly toolchain: rustup toolchain install nightly"
+}
+
+coverage() {
+	need_cargo_tool cargo-llvm-cov 0.9.1
+	[ -e "$(rust_sysroot)/lib/rustlib/x86_64-unknown-linux-gnu/bin/llvm-cov" ] ||
+		quietly rustup component add llvm-tools || die "llvm-tools of this rustc are missing: rustup component add llvm-tools"
+	cargo llvm-cov --locked --features sim --ignore-filename-regex '/(tests|fuzz|sim|benches|examples)/' "$@"
+}
+
+fuzz() {
+	local seconds=${1:-60} targets=(${2:-cdc clc ext handshake llc group ring}) t
+	need_nightly
+	need_cargo_tool cargo-fuzz 0.13.2
+	for t in "${targets[@]}"; do
+		say "fuzzing $t for $seconds s"
+		mkdir -p "$BUILD/fuzz/$t"
+		CARGO_TARGET_DIR=$CACHE/cargo-fuzz cargo +nightly fuzz run "$t" "$BUILD/fuzz/$t" "fuzz/corpus/$t" -- \
+			-max_total_time="$seconds" -print_final_stats=1 2>&1 |
+			grep -E 'panicked|SUMMARY|artifact|stat::(number_of_executed_units|average_exec|peak_rss)|ERROR' || true
+		[ -z "$(ls "fuzz/artifacts/$t" 2>/dev/null)" ] || die "$t: a finding is in rust/proto/fuzz/artifacts/$t"
+	done
+}
+
+miri() {
+	if ! { need_nightly; } 2>/dev/null || ! quietly rustup +nightly component add miri; then
+		say "skipped: no nightly toolchain with Miri here"
+		return
+	fi
+	MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$CACHE/cargo-miri cargo +nightly miri test --locked --lib
+}
+
+case ${1:-} in
+coverage)    coverage ;;
+fuzz)        fuzz "${@:2}" ;;
+miri)        miri ;;
+bench-proto) cargo bench --locked ;;
+*)           die "usage: proto.sh coverage|fuzz|miri|bench-proto" ;;
+esac

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What two C modules say to each other, as test vectors for rust/proto:
+# `make vectors` puts them into rust/proto/tests/vectors.
+#
+# One file a scenario, one message a line: who sent it, CLC (TCP payload) or
+# RDMA (payload of an RDMA send: LLC or CDC), and its bytes.
+#
+# hosts: server=smc client=smc
+# limit: 400
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+
+vectors=$SMC_RS_TEST_OUT/vectors
+mkdir -p "$vectors"
+
+# Cases run in subshells: what was taken last is in a file.
+frames() { tshark -r "$1" -T fields -e frame.number 2>/dev/null | tail -n 1; }
+forget() { on --pcap "$SMC_RS_TEST_OUT/now.pcap" && frames "$SMC_RS_TEST_OUT/now.pcap" > "$SMC_RS_TEST_OUT/taken"; }
+
+# What has been on the wire since the last call, as lines of a vector file.
+take() {
+	local what=$1 file=$SMC_RS_TEST_OUT/now.pcap taken
+	taken=$(cat "$SMC_RS_TEST_OUT/taken")
+	on --pcap "$file" || return 1
+	{
+		echo "# SPDX-License-Identifier: GPL-2.0"
+		echo "# $what"
+		echo "# Linux 6.12 net/smc on both hosts, soft-RoCE; captured by selftests/vectors/capture.sh."
+		tshark -r "$file" -Y "frame.number > $taken" \
+			-T fields -e ip.src -e tcp.payload -e infiniband.bth.opcode -e udp.payload 2>/dev/null |
+		awk -F'\t' '
+			{ who = $1 == "10.99.0.1" ? "server" : "client" }
+			$2 != "" { print who, "clc", $2 }
+			# SEND only (4): the 12 bytes of the BTH before, the 4 of the ICRC behind.
+			$3 == 4 { print who, "rdma", substr($4, 25, length($4) - 32) }'
+	} > "$vectors/$what.txt"
+	frames "$file" > "$SMC_RS_TEST_OUT/taken"
+	[ "$(grep -vc '^#' "$vectors/$what.txt")" -gt 0 ]
+}
+
+serve() { on server "stream server 43 0 $1 $2 > /dev/null & wait_listen $1"; }
+talk() { on client "stream client 43 0 \$PEER $1 $2 $3"; }
+
+first_contact() { serve 5000 1 && talk 5000 1 100 && sleep 3 && take "$1"; }
+later_contact() { serve 5001 1 && talk 5001 1 100 && sleep 1 && take later-contact; }
+bulk() { serve 5002 1 && talk 5002 1 200000 && sleep 1 && take bulk; }
+
+decline() { on server 'smcnl ueid-flush' && serve 5003 1 && talk 5003 1 100 && sleep 1 && take decline-no-eid; }
+
+# Closed with unread data.
+abort() { serve 5004 1 && on client 'stream client 43 0 $PEER 5004 1 100 -2; sleep 1' && take abort; }
+
+again() {
+	both "module_in smc && rxe_up && smcnl ueid-add SMC-RS-SELFTEST && $1" && forget
+}
+
+one_link() { again 'sysctl -q -w net.smc.smcr_max_links_per_lgr=1' && first_contact first-contact-one-link; }
+
+# SMC-D over the loopback device: only the CLC messages leave the module.
+loopback() {
+	on server 'module_in smc && smcnl ueid-add SMC-RS-SELFTEST && smcnl seid-enable; tcpdump -q -i lo -w /run/lo.pcap tcp port 5005 2>/dev/null & sleep 2
+		stream server 43 0 5005 1 > /dev/null & wait_listen 5005
+		stream client 43 0 127.0.0.1 5005 1 100; sleep 1; kill %1; wait %1
+		base64 /run/lo.pcap' > "$SMC_RS_TEST_OUT/lo.b64" || return 1
+	grep -v connect "$SMC_RS_TEST_OUT/lo.b64" | base64 -d > "$SMC_RS_TEST_OUT/lo.pcap"
+	{
+		echo "# SPDX-License-Identifier: GPL-2.0"
+		echo "# loopback: SMC-D over the loopback device of one host"
+		echo "# Linux 6.12 net/smc; captured by selftests/vectors/capture.sh."
+		tshark -r "$SMC_RS_TEST_OUT/lo.pcap" -Y 'tcp.len > 0' -T fields -e tcp.srcport -e tcp.payload 2>/dev/null |
+		awk -F'\t' '{ print ($1 == 5005 ? "server" : "client"), "clc", $2 }'
+	} > "$vectors/smcd-loopback.txt"
+	[ "$(grep -vc '^#' "$vectors/smcd-loopback.txt")" -ge 3 ]
+}
+
+plan 8
+check "set-up" again true
+check "first contact, two links" first_contact first-contact
+check "later contact" later_contact
+check "bulk" bulk
+check "abort" abort
+check "decline: no common EID" decline
+check "first contact, one link" one_link
+check "SMC-D over loopback" loopback
+finish
