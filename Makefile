@@ -98,6 +98,7 @@ coverage fuzz miri bench-proto: setup
 
 vectors: module
 	@selftests/run.sh --out build/vectors vectors
+	@mkdir -p rust/proto/tests/vectors
 	@cp build/vectors/vectors-capture.sh/vectors/*.txt rust/proto/tests/vectors/
 
 demo: module

@@ -46,8 +46,9 @@ def show(guest: Guest) -> int:
     worst = 0
     for what, triple in SOCKETS:
         status, text = guest.run(
-            f"sockets hold {triple} & wait_for 10 grep -q socket: <(ls -l /proc/$!/fd); "
-            "awk '/SMC/ && $3 > 0 {print $1}' /proc/net/protocols; kill $!", 60)
+            f"became() {{ awk '/SMC/ && $3 > 0 {{print $1}}' /proc/net/protocols | grep .; }}; "
+            f"sockets hold {triple} & wait_for 10 became && became; "
+            "status=$?; kill $!; wait $! 2>/dev/null; exit $status", 60)
         became = text.decode(errors="replace").split()
         if status != 0 or not became:
             print(f"  {what:24} no socket: {' '.join(became)}")

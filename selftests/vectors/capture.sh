@@ -59,11 +59,11 @@ one_link() { again 'sysctl -q -w net.smc.smcr_max_links_per_lgr=1' && first_cont
 
 # SMC-D over the loopback device: only the CLC messages leave the module.
 loopback() {
-	on server 'module_in smc && smcnl ueid-add SMC-RS-SELFTEST && smcnl seid-enable; tcpdump -q -i lo -w /run/lo.pcap tcp port 5005 2>/dev/null & sleep 2
+	on server 'module_in smc && smcnl ueid-add SMC-RS-SELFTEST || exit 1; tcpdump -q -i lo -w /run/lo.pcap tcp port 5005 2>/dev/null & sleep 2
 		stream server 43 0 5005 1 > /dev/null & wait_listen 5005
 		stream client 43 0 127.0.0.1 5005 1 100; sleep 1; kill %1; wait %1
-		base64 /run/lo.pcap' > "$SMC_RS_TEST_OUT/lo.b64" || return 1
-	grep -v connect "$SMC_RS_TEST_OUT/lo.b64" | base64 -d > "$SMC_RS_TEST_OUT/lo.pcap"
+		echo --; base64 /run/lo.pcap' > "$SMC_RS_TEST_OUT/lo.b64" || return 1
+	sed "1,/^--$/d" "$SMC_RS_TEST_OUT/lo.b64" | base64 -d > "$SMC_RS_TEST_OUT/lo.pcap"
 	{
 		echo "# SPDX-License-Identifier: GPL-2.0"
 		echo "# loopback: SMC-D over the loopback device of one host"
