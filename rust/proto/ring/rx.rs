@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receive half of a connection.
+
+use super::{ProducerFlags, Spans, TooMany};
+use crate::cursor::{Cursor, CursorError, RawCursor, RingSize, Step};
+
+/// How the application wants its urgent byte (`SO_OOBINLINE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrgentMode {
+    /// As part of the stream.
+    Inline,
+    /// By `MSG_OOB` alone; the stream goes on without it.
+    OutOfBand,
+}
+
+/// Why there is no urgent byte to receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrgentRefused {
+    /// There is none, it was read already, or it is part of the stream.
+    Absent,
+    /// The peer has announced one, and it has not arrived (RFC 7609 §4.7.6).
+    NotYet,
+}
+
+/// What a CDC message brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RxOutcome {
+    /// Bytes that became readable or are the urgent one.
+    pub arrived: u32,
+    /// An urgent byte arrived at this offset of the ring: hand its value to
+    /// [`RxRing::keep_urgent`] under the same lock, and signal the application.
+    pub urgent_at: Option<u32>,
+    /// The peer announced urgent data that is still to come: signal the
+    /// application, whose reading makes room for it.
+    pub urgent_announced: bool,
+}
+
+/// Names the newest byte that a posted CDC message reports as consumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RxTicket {
+    consumed: u64,
+    demands: u32,
+}
+
+/// The consumer's part of a CDC message that is about to be posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RxReport {
+    /// The consumer cursor.
+    pub consumer: RawCursor,
+    /// For [`RxRing::reported`] after posting.
+    pub ticket: RxTicket,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Urgent {
+    /// The stream position after the urgent byte.
+    mark: u64,
+    /// The byte, until it is read.
+    byte: Option<u8>,
+}
+
+/// The receive half of a connection: our element, which the peer writes to.
+///
+/// A byte goes through three cursors, each a count of bytes since the connection
+/// began: *produced* by the peer, *consumed* by the application, and *reported*
+/// to the peer, which may then write its place again.
+///
+/// # When the peer is told
+///
+/// Every CDC message carries the consumer cursor. One of its own is due
+/// ([`RxRing::update_due`]) when
+///
+/// - the peer asked for it, or an urgent byte was consumed; or
+/// - a tenth of the ring was consumed since the last report, and the peer said that
+///   it is blocked or sees less than half of the ring free.
+///
+/// That is RFC 7609 §4.5.1, where the tenth keeps windows from getting silly. It
+/// never leaves a sender waiting: if nothing is left to read and no report is due,
+/// then the last report left at least half of the ring free.
+///
+/// The rule alone leaves a cliff: a reader that takes a message of nearly the
+/// ring's size in one copy reports when the copy is over, and the sender stands
+/// still meanwhile; throughput halves whenever the message size comes near a
+/// multiple of the ring. So a reader consumes in steps of [`RxRing::step`], and
+/// asks after each whether to report.
+///
+/// # Invariants
+///
+/// - `reported <= granted <= consumed <= produced <= granted + size`, where
+///   `granted` is the newest position that any CDC message may have reported.
+/// - The cursors are these counts modulo the ring.
+#[derive(Debug)]
+pub struct RxRing {
+    produced: u64,
+    consumed: u64,
+    granted: u64,
+    reported: u64,
+    producer: Cursor,
+    consumer: Cursor,
+    blocked: bool,
+    /// Demands for an immediate report: made so far, and met by a posted one.
+    demands: u32,
+    demands_met: u32,
+    urgent: Option<Urgent>,
+    /// The peer announced urgent data that has not arrived.
+    urgent_pending: bool,
+    /// Bytes were thrown away unread.
+    discarded: bool,
+}
+
+impl RxRing {
+    /// The receive half of a new connection with an element of `size` bytes.
+    pub const fn new(size: RingSize) -> Self {
+        Self {
+            produced: 0,
+            consumed: 0,
+            granted: 0,
+            reported: 0,
+            producer: Cursor::start(size),
+            consumer: Cursor::start(size),
+            blocked: false,
+            demands: 0,
+            demands_met: 0,
+            urgent: None,
+            urgent_pending: false,
+            discarded: false,
+        }
+    }
+
+    /// The size of the element's ring.
+    pub const fn size(&self) -> RingSize {
+        self.producer.size()
+    }
+
+    /// The bytes a reader should copy before it calls [`RxRing::consume`], so that
+    /// the peer gets its room back while a large copy goes on: an eighth of the
+    /// ring, which is always worth a report.
+    pub const fn step(&self) -> u32 {
+        self.size().bytes() / 8
+    }
+
+    /// Takes the producer cursor and flags of a CDC message.
+    ///
+    /// # Errors
+    ///
+    /// A cursor beyond the room that the peer was granted, or that is none (see
+    /// [`CursorError`]): abort the connection. The ring is unchanged.
+    pub fn on_cdc(
+        &mut self,
+        raw: RawCursor,
+        flags: ProducerFlags,
+        mode: UrgentMode,
+    ) -> Result<RxOutcome, CursorError> {
+        // The peer knows of no room but what was reported to it.
+        let limit = self.granted.wrapping_add(self.size().bytes().into());
+        let arrived = match self.producer.step_to(raw, distance(self.produced, limit))? {
+            Step::Forward(bytes) => bytes,
+            Step::Stale => 0,
+        };
+        self.produced = self.produced.wrapping_add(arrived.into());
+        self.producer = self.producer.advanced(arrived);
+        self.blocked = flags.write_blocked;
+        if flags.consumer_update_requested {
+            self.demand();
+        }
+
+        let urgent_at = if arrived > 0 && flags.urgent_present {
+            // The byte before the cursor (RFC 7609 §4.7.5). An older one that is
+            // still unread becomes an ordinary byte, as in TCP.
+            self.urgent = Some(Urgent {
+                mark: self.produced,
+                byte: None,
+            });
+            self.urgent_pending = false;
+            Some(self.producer.retreated(1).offset())
+        } else {
+            None
+        };
+        let urgent_announced = flags.urgent_pending
+            && !flags.urgent_present
+            && !core::mem::replace(&mut self.urgent_pending, true);
+        if !flags.urgent_pending {
+            self.urgent_pending = false;
+        }
+        self.skip_urgent(mode);
+        Ok(RxOutcome {
+            arrived,
+            urgent_at,
+            urgent_announced,
+        })
+    }
+
+    /// Keeps the value of the urgent byte that [`RxRing::on_cdc`] located: its
+    /// place in the ring may be written again soon.
+    pub fn keep_urgent(&mut self, byte: u8) {
+        if let Some(urgent) = &mut self.urgent {
+            urgent.byte = Some(byte);
+        }
+    }
+
+    /// The urgent byte, for `MSG_OOB`. It can be read once, unless `peek`.
+    ///
+    /// # Errors
+    ///
+    /// [`UrgentRefused`] if there is none.
+    pub fn take_urgent(&mut self, peek: bool, mode: UrgentMode) -> Result<u8, UrgentRefused> {
+        if mode == UrgentMode::OutOfBand {
+            if let Some(urgent) = &mut self.urgent {
+                if let Some(byte) = urgent.byte {
+                    if !peek {
+                        urgent.byte = None;
+                    }
+                    return Ok(byte);
+                }
+            }
+            if self.urgent_pending {
+                return Err(UrgentRefused::NotYet);
+            }
+        }
+        Err(UrgentRefused::Absent)
+    }
+
+    /// Whether the next byte read is the urgent one, or the first after it
+    /// (`SIOCATMARK`).
+    pub fn at_mark(&self) -> bool {
+        matches!(self.urgent, Some(urgent)
+            if self.consumed == urgent.mark || self.consumed == urgent.mark.wrapping_sub(1))
+    }
+
+    /// Whether an urgent byte waits to be read by `MSG_OOB` (`POLLPRI`).
+    pub fn urgent_waiting(&self) -> bool {
+        matches!(self.urgent, Some(Urgent { byte: Some(_), .. }))
+    }
+
+    /// Bytes that one read may return: as many as have arrived, but a read stops
+    /// before an urgent byte.
+    pub fn readable(&self, mode: UrgentMode) -> u32 {
+        self.readable_from(self.consumed, mode).1
+    }
+
+    /// All bytes that arrived and are not consumed, an urgent one included.
+    pub const fn unread(&self) -> u32 {
+        distance(self.consumed, self.produced)
+    }
+
+    /// Throws away everything that has arrived: the application is gone. Returns the
+    /// number of bytes. Ask [`RxRing::update_due`] after it.
+    pub fn discard(&mut self) -> u32 {
+        let bytes = self.unread();
+        if bytes > 0 {
+            self.advance(bytes);
+            self.discarded = true;
+            self.urgent = None;
+        }
+        bytes
+    }
+
+    /// Whether the application did not read all the data that arrived: a close that
+    /// loses data becomes an abort (RFC 7609 §4.8.2).
+    pub const fn loses_data(&self) -> bool {
+        self.discarded || self.unread() > 0
+    }
+
+    /// Whether the peer's last message said that it is blocked.
+    pub const fn peer_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Where bytes to read lie: at most `max`, from `peeked` bytes beyond the
+    /// consumer cursor (0 unless the reader peeks or has bytes in a pipe).
+    pub fn read_spans(&self, peeked: u32, max: u32, mode: UrgentMode) -> Spans {
+        let from = self.consumed.wrapping_add(peeked.min(self.unread()).into());
+        let (skip, len) = self.readable_from(from, mode);
+        let offset = self
+            .consumer
+            .advanced(distance(self.consumed, from) + skip)
+            .offset();
+        Spans::new(self.size(), offset, len.min(max))
+    }
+
+    /// The application has taken `bytes` from the front of
+    /// [`RxRing::read_spans`]. Ask [`RxRing::update_due`] after it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] if there were not so many to read.
+    pub fn consume(&mut self, bytes: u32, mode: UrgentMode) -> Result<(), TooMany> {
+        let (skip, readable) = self.readable_from(self.consumed, mode);
+        if bytes > readable {
+            return Err(TooMany);
+        }
+        if bytes > 0 {
+            self.advance(skip + bytes);
+            if matches!(self.urgent, Some(urgent) if self.consumed > urgent.mark) {
+                // Reading beyond the mark forgets the byte, as in TCP.
+                self.urgent = None;
+            }
+        }
+        self.skip_urgent(mode);
+        Ok(())
+    }
+
+    /// Whether a CDC message is due for the consumer's sake; see [`RxRing`].
+    pub const fn update_due(&self) -> bool {
+        if self.demands != self.demands_met {
+            return true;
+        }
+        let size = self.size().bytes();
+        let peer_sees = size.saturating_sub(distance(self.reported, self.produced));
+        distance(self.reported, self.consumed) >= size / 10
+            && (self.blocked || peer_sees < size / 2)
+    }
+
+    /// The consumer's part of the next CDC message. Call [`RxRing::reported`] once
+    /// it is posted.
+    pub fn report(&mut self) -> RxReport {
+        // From here on the peer may count on this room, so its cursor may move
+        // into it.
+        self.granted = self.consumed;
+        RxReport {
+            consumer: self.consumer.raw(),
+            ticket: RxTicket {
+                consumed: self.consumed,
+                demands: self.demands,
+            },
+        }
+    }
+
+    /// The message of that report has been posted. (If posting failed, don't call
+    /// this: what was due stays due.)
+    pub fn reported(&mut self, ticket: RxTicket) {
+        self.reported = self.reported.max(ticket.consumed);
+        self.demands_met = ticket.demands;
+    }
+
+    /// The connection has moved to another link: the last reports may be lost, so
+    /// one is due.
+    pub fn fail_over(&mut self) {
+        self.demand();
+    }
+
+    fn demand(&mut self) {
+        self.demands = self.demands.wrapping_add(1);
+    }
+
+    /// Bytes to skip and bytes to read from the stream position `from`, which is
+    /// in `consumed..=produced`.
+    fn readable_from(&self, from: u64, mode: UrgentMode) -> (u32, u32) {
+        let all = distance(from, self.produced);
+        match self.urgent {
+            Some(urgent) if from < urgent.mark => {
+                let before = distance(from, urgent.mark).saturating_sub(1);
+                match mode {
+                    _ if before > 0 => (0, before),
+                    UrgentMode::Inline => (0, all),
+                    // The byte is in the way of what follows it.
+                    UrgentMode::OutOfBand => (1, all.saturating_sub(1)),
+                }
+            }
+            _ => (0, all),
+        }
+    }
+
+    /// Takes an urgent byte that is next out of the stream.
+    fn skip_urgent(&mut self, mode: UrgentMode) {
+        let next = matches!(self.urgent, Some(urgent)
+            if self.consumed.wrapping_add(1) == urgent.mark);
+        if next && mode == UrgentMode::OutOfBand {
+            self.advance(1);
+        }
+    }
+
+    /// Consumes `bytes`, at most those unread.
+    fn advance(&mut self, bytes: u32) {
+        let before = self.consumed;
+        self.consumed = self.consumed.wrapping_add(bytes.into());
+        self.consumer = self.consumer.advanced(bytes);
+        // The peer sends nothing more until it knows that the urgent byte was
+        // consumed (RFC 7609 §4.7.5, `urg_tx_pend` of the C peer).
+        if matches!(self.urgent, Some(urgent)
+            if before < urgent.mark && urgent.mark <= self.consumed)
+        {
+            self.demand();
+        }
+    }
+}
+
+/// The bytes from `from` to `to`, which the invariants keep within one ring.
+const fn distance(from: u64, to: u64) -> u32 {
+    to.saturating_sub(from) as u32
+}
+
+#[cfg(test)]
+#[path = "rx_tests.rs"]
+mod tests;
