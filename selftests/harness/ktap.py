@@ -5,6 +5,7 @@ Format: Documentation/dev-tools/ktap.rst of the kernel.
 """
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import List, Optional
 
@@ -70,6 +71,7 @@ class Writer:
         self.out = out
         self.number = 0
         self.counts = Counts()
+        self.began = time.monotonic()
         self._print("KTAP version 1")
         self._print(f"1..{total}")
 
@@ -82,6 +84,7 @@ class Writer:
             self._print(f"# {line}")
 
     def begin(self, name: str) -> None:
+        self.began = time.monotonic()
         self._print(f"# Subtest: {name}")
 
     def passthrough(self, line: str) -> None:
@@ -98,6 +101,7 @@ class Writer:
         tail = f" # SKIP {skip}" if skip is not None and failure is None else ""
         if failure is not None:
             self.comment(f"{name}: {failure}")
+        self.comment(f"{name} took {time.monotonic() - self.began:.1f} s")
         self._print(f"{word} {self.number} {name}{tail}")
 
     def summary(self) -> None:

@@ -15,10 +15,12 @@ many() {
 		state() { slabs; cat /proc/net/protocols | awk "{print \$1, \$7}"; lsmod | sort; }
 		module_in smc_rs && modules_out
 		before=$(state)
+		# Both from memory, and static: starting a program is what takes long here.
+		cp $SMC_RS_MODULE /run/smc_rs.ko && cp "$(command -v busybox)" /run/busybox || exit 1
 		for ((i = 0; i < 200; i++)); do
-			insmod $SMC_RS_MODULE || { echo "insmod $i"; exit 1; }
+			/run/busybox insmod /run/smc_rs.ko || { echo "insmod $i"; exit 1; }
 			((i % 20)) || sockets 43 1 0 2 1 256 10 1 256 || exit 1
-			rmmod smc_rs || { echo "rmmod $i"; exit 1; }
+			/run/busybox rmmod smc_rs || { echo "rmmod $i"; exit 1; }
 		done
 		after=$(state)
 		diff <(echo "$before") <(echo "$after")'
