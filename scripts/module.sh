@@ -79,8 +79,10 @@ doc)
 	kbuild modules
 	document ;;
 rust-analyzer)
-	kbuild rust-analyzer
-	cp "$farm/rust-project.json" "$TOP/" ;;
+	kbuild modules
+	quietly make -C "$kdir" "${KMAKE[@]}" rust-analyzer || die "the kernel's own project file could not be made"
+	python3 "$TOP/scripts/rust_analyzer.py" "$kdir/rust-project.json" "$TOP" "$farm" > "$TOP/rust-project.json"
+	say "rust-project.json is there" ;;
 *)
 	die "no such target: $target" ;;
 esac
