@@ -231,7 +231,7 @@ class Suite:
         for host, guest in guests.items():
             status, text = guest.run(
                 f"dmesg > {guest.share}/dmesg; guest_end_test && guest_reset && leak_report",
-                120 * slow, admin=True)
+                60 * slow, admin=True, grace=10 * slow)
             report = text.decode(errors="replace")
             (guest.share / "dmesg").replace(out / f"dmesg-{host}")
             if status != 0:
