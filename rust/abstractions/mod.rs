@@ -7,4 +7,10 @@
 //! it may be called in. What leaves this floor is a safe interface.
 
 pub(crate) mod module;
+pub(crate) mod module_ref;
 pub(crate) mod net;
+pub(crate) mod random;
+pub(crate) mod sync;
+pub(crate) mod trace;
+pub(crate) mod wait;
+pub(crate) mod work;

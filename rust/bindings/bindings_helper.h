@@ -10,12 +10,25 @@
 #error "smc_rs needs a kernel with CONFIG_SMC=m or =y: its TCP hooks are compiled in only then"
 #endif
 
+#include <asm/ioctls.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/notifier.h>
 #include <linux/smc.h>
+#include <linux/poll.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/socket.h>
+#include <linux/sockios.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <net/inet_common.h>
+#include <net/inet_connection_sock.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
@@ -26,7 +39,10 @@
 #include <net/transp_v6.h>
 
 /* Constants that bindgen cannot see: macros with casts or expressions. */
-const gfp_t RUST_CONST_HELPER_GFP_KERNEL = GFP_KERNEL;
+const int RUST_CONST_HELPER_WORK_CPU_UNBOUND = WORK_CPU_UNBOUND;
+const u32 RUST_CONST_HELPER_EPOLLIN = (__force u32)EPOLLIN;
+const u32 RUST_CONST_HELPER_EPOLLERR = (__force u32)EPOLLERR;
+const u32 RUST_CONST_HELPER_EPOLLRDNORM = (__force u32)EPOLLRDNORM;
 
 #define SIZE(type) \
 	const size_t RUST_CONST_HELPER_SIZEOF_##type = sizeof(struct type)

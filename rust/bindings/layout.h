@@ -37,27 +37,65 @@ FIELD(proto_ops, shutdown);
 FIELD(proto_ops, sendmsg);
 FIELD(proto_ops, recvmsg);
 FIELD(proto_ops, mmap);
+FIELD(proto_ops, poll);
+FIELD(proto_ops, setsockopt);
+FIELD(proto_ops, getsockopt);
+FIELD(proto_ops, splice_read);
+FIELD(proto_ops, set_rcvlowat);
+FIELD(proto_ops, read_sock);
+FIELD(proto_ops, read_skb);
+FIELD(proto_ops, sendmsg_locked);
+FIELD(proto_ops, peek_len);
 SIZE(socket);
 FIELD(socket, state);
 FIELD(socket, type);
+FIELD(socket, file);
 FIELD(socket, sk);
 FIELD(socket, ops);
+SIZE(proto_accept_arg);
+FIELD(proto_accept_arg, flags);
+FIELD(proto_accept_arg, err);
+FIELD(proto_accept_arg, is_empty);
+FIELD(proto_accept_arg, kern);
+
+/* include/linux/fs.h */
+FIELD(file, f_flags);
+
+/* include/linux/socket.h, include/linux/uio.h */
+SIZE(msghdr);
+FIELD(msghdr, msg_iter);
+FIELD(msghdr, msg_flags);
+SIZE(kvec);
+FIELD(kvec, iov_base);
+FIELD(kvec, iov_len);
+
+/* include/linux/workqueue.h, include/linux/completion.h, include/linux/wait.h */
+SIZE(delayed_work);
+FIELD(delayed_work, work);
+SIZE(completion);
+SIZE(wait_queue_entry);
 
 /* include/net/sock.h */
 SIZE(sock);
 FIELD(sock, sk_protocol);
 FIELD(sock, sk_destruct);
+FIELD(sock, sk_data_ready);
+FIELD(sock, sk_state_change);
 SIZE(proto);
 FIELD(proto, init);
-FIELD(proto, unhash);
+FIELD(proto, recvmsg);
+FIELD(proto, slab);
+FIELD(proto, twsk_prot);
+FIELD(proto, rsk_prot);
+FIELD(proto, node);
 FIELD(proto, owner);
 FIELD(proto, name);
 FIELD(proto, obj_size);
-FIELD(proto, ipv6_pinfo_offset);
 
-/* include/net/inet_sock.h, include/linux/ipv6.h */
-SIZE(inet_sock);
-SIZE(ipv6_pinfo);
+/* include/linux/tcp.h, include/net/inet_connection_sock.h */
+SIZE(tcp_sock);
+SIZE(inet_connection_sock_af_ops);
+FIELD(inet_connection_sock_af_ops, syn_recv_sock);
 
 /* include/net/protocol.h */
 SIZE(inet_protosw);
@@ -65,3 +103,4 @@ FIELD(inet_protosw, type);
 FIELD(inet_protosw, protocol);
 FIELD(inet_protosw, prot);
 FIELD(inet_protosw, ops);
+FIELD(inet_protosw, flags);

@@ -3,5 +3,15 @@
  * Inline functions and macros of the kernel as functions that Rust can call.
  * One file per header; each only calls what it is named after.
  */
+#include "iov.c"
+#include "module.c"
+#include "net_route.c"
 #include "net_sock.c"
+#include "net_socket.c"
+#include "net_tcp.c"
 #include "notifier.c"
+#include "rcupdate.c"
+#include "spinlock.c"
+#include "trace.c"
+#include "wait.c"
+#include "workqueue.c"

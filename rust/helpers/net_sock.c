@@ -12,9 +12,46 @@ void smc_rs_helper_sock_put(struct sock *sk)
 	sock_put(sk);
 }
 
-void smc_rs_helper_sock_orphan(struct sock *sk)
+void smc_rs_helper_lock_sock(struct sock *sk)
 {
-	sock_orphan(sk);
+	lock_sock(sk);
+}
+
+void smc_rs_helper_sk_callback_read_lock(struct sock *sk)
+{
+	read_lock_bh(&sk->sk_callback_lock);
+}
+
+void smc_rs_helper_sk_callback_read_unlock(struct sock *sk)
+{
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+void smc_rs_helper_sk_callback_write_lock(struct sock *sk)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+}
+
+void smc_rs_helper_sk_callback_write_unlock(struct sock *sk)
+{
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* A clone of the sock does not get the pointer. */
+void smc_rs_helper_sk_set_user_data(struct sock *sk, void *ptr)
+{
+	__rcu_assign_sk_user_data_with_flags(sk, ptr, ptr ? SK_USER_DATA_NOCOPY : 0);
+}
+
+void *smc_rs_helper_sk_user_data(struct sock *sk)
+{
+	return rcu_dereference_check(__sk_user_data(sk),
+				     lockdep_is_held(&sk->sk_callback_lock));
+}
+
+void *smc_rs_helper_sk_user_data_ptr(void *tagged)
+{
+	return (void *)((uintptr_t)tagged & SK_USER_DATA_PTRMASK);
 }
 
 struct net *smc_rs_helper_sock_net(const struct sock *sk)
@@ -27,18 +64,6 @@ void smc_rs_helper_sock_prot_inuse_add(struct net *net, struct proto *prot, int 
 	sock_prot_inuse_add(net, prot, val);
 }
 
-/*
- * An AF_SMC socket holds a TCP socket; both have a socket lock, of different
- * lockdep classes, since the one is taken inside the other.
- */
-void smc_rs_helper_sock_lock_init_class(struct sock *sk)
-{
-	static struct lock_class_key slock_key, sk_lock_key;
-
-	sock_lock_init_class_and_name(sk, "slock-AF_SMC", &slock_key,
-				      "sk_lock-AF_SMC", &sk_lock_key);
-}
-
 struct proto *smc_rs_helper_sk_prot(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_prot);
@@ -46,5 +71,102 @@ struct proto *smc_rs_helper_sk_prot(const struct sock *sk)
 
 unsigned short smc_rs_helper_sk_family(const struct sock *sk)
 {
-	return sk->sk_family;
+	return READ_ONCE(sk->sk_family);
+}
+
+int smc_rs_helper_sk_state(const struct sock *sk)
+{
+	return smp_load_acquire(&sk->sk_state);
+}
+
+bool smc_rs_helper_sk_dead(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_DEAD);
+}
+
+bool smc_rs_helper_sk_has_waiters(struct sock *sk)
+{
+	bool waiters;
+
+	rcu_read_lock();
+	waiters = skwq_has_sleeper(rcu_dereference(sk->sk_wq));
+	rcu_read_unlock();
+	return waiters;
+}
+
+wait_queue_head_t *smc_rs_helper_sk_sleep(struct sock *sk)
+{
+	return sk_sleep(sk);
+}
+
+void smc_rs_helper_sk_wake_async_out(struct sock *sk)
+{
+	sk_wake_async_rcu(sk, SOCK_WAKE_IO, POLL_OUT);
+}
+
+void smc_rs_helper_sock_graft(struct sock *sk, struct socket *parent)
+{
+	sock_graft(sk, parent);
+}
+
+long smc_rs_helper_sock_rcvtimeo(const struct sock *sk, bool noblock)
+{
+	return sock_rcvtimeo(sk, noblock);
+}
+
+long smc_rs_helper_sock_sndtimeo(const struct sock *sk, bool noblock)
+{
+	return sock_sndtimeo(sk, noblock);
+}
+
+int smc_rs_helper_sock_intr_errno(long timeo)
+{
+	return sock_intr_errno(timeo);
+}
+
+bool smc_rs_helper_sk_receive_queue_empty(const struct sock *sk)
+{
+	return skb_queue_empty_lockless(&sk->sk_receive_queue);
+}
+
+bool smc_rs_helper_sk_has_policy(const struct sock *sk)
+{
+#ifdef CONFIG_XFRM
+	return rcu_access_pointer(sk->sk_policy[0]) || rcu_access_pointer(sk->sk_policy[1]);
+#else
+	return false;
+#endif
+}
+
+int smc_rs_helper_sk_swap_rcvlowat(struct sock *sk, int val)
+{
+	int old = sk->sk_rcvlowat;
+
+	WRITE_ONCE(sk->sk_rcvlowat, val);
+	return old;
+}
+
+struct socket *smc_rs_helper_sk_socket(struct sock *sk)
+{
+	return sk->sk_socket;
+}
+
+/* Undoes sock_graft(), but for the pointer in the socket. */
+void smc_rs_helper_sk_part(struct sock *sk)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_pointer(sk->sk_wq, NULL);
+	sk_set_socket(sk, NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+void smc_rs_helper_sk_set_prot(struct sock *sk, struct proto *prot)
+{
+	WRITE_ONCE(sk->sk_prot, prot);
+}
+
+void smc_rs_helper_sk_fail(struct sock *sk, int err)
+{
+	WRITE_ONCE(sk->sk_err, err);
+	sk_error_report(sk);
 }

@@ -2,7 +2,10 @@
 
 //! The SMC stack on top of the abstractions and the protocol crate.
 
+mod clc;
 mod coexist;
+mod device;
+mod identity;
 mod socket;
 
 use kernel::prelude::*;
@@ -25,6 +28,7 @@ impl Stack {
     pub(crate) fn register() -> Result<Self> {
         // First, so that the C module cannot come in between.
         let c_module = coexist::Refusal::register()?;
+        identity::choose();
         let sockets = socket::Registrations::register()?;
         Ok(Self {
             _sockets: sockets,

@@ -5,16 +5,18 @@
 //! C header: [`include/linux/net.h`](srctree/include/linux/net.h)
 
 use super::{
-    proto::Proto,
-    sock::SockData,
-    socket::{Socket, SocketOps},
-    AddressFamily, Net,
+    attach::Attached,
+    sock::Sock,
+    stream::{Family as StreamFamily, StreamSocket},
+    Net,
 };
 use core::marker::PhantomData;
 use kernel::{
     error::{from_result, to_result},
     ffi::c_int,
     prelude::*,
+    sync::Arc,
+    types::ARef,
 };
 use smc_bindings as bindings;
 
@@ -77,8 +79,7 @@ impl<F: FamilyOps> Family<F> {
             F::create(Creation {
                 // SAFETY: valid during the call, by this function's contract.
                 net: unsafe { Net::from_raw(net) },
-                // SAFETY: likewise.
-                socket: unsafe { Socket::from_raw(sock) },
+                socket: sock,
                 protocol,
                 kern,
             })?;
@@ -106,10 +107,10 @@ impl<F: FamilyOps> Drop for FamilyRegistration<F> {
 ///
 /// # Invariants
 ///
-/// `socket` has no `struct sock` yet.
+/// `socket` is live, has no `struct sock` yet, and nobody else has it.
 pub(crate) struct Creation<'a> {
     net: &'a Net,
-    socket: &'a Socket,
+    socket: *mut bindings::socket,
     protocol: c_int,
     kern: c_int,
 }
@@ -117,7 +118,8 @@ pub(crate) struct Creation<'a> {
 impl Creation<'_> {
     /// Whether a `SOCK_STREAM` is asked for.
     pub(crate) fn is_stream(&self) -> bool {
-        self.socket.ty() == bindings::sock_type_SOCK_STREAM
+        // SAFETY: alive, by the type invariant.
+        unsafe { (*self.socket).type_ as bindings::sock_type == bindings::sock_type_SOCK_STREAM }
     }
 
     /// The third argument of `socket(2)`.
@@ -125,23 +127,28 @@ impl Creation<'_> {
         self.protocol
     }
 
-    /// Makes the socket one of `proto` that is worked by `ops` and whose
-    /// addresses are of `family`.
+    /// Makes the socket one of `family`; gives what hangs on its sock.
     ///
     /// # Errors
     ///
-    /// `ENOBUFS` without memory, else what [`SockData::new`] gives; the socket
-    /// is as before then.
-    pub(crate) fn make<T: SockData>(
-        self,
-        proto: &'static Proto<T>,
-        ops: &'static SocketOps<T>,
-        family: AddressFamily,
-    ) -> Result {
-        // SAFETY: nobody else has the socket, and it has no sock yet.
+    /// What socket(2) gives for a TCP socket; the socket is as before then.
+    pub(crate) fn make<T: StreamSocket>(self, family: &'static StreamFamily<T>) -> Result<Made<T>> {
+        // SAFETY: by the type invariant.
         unsafe {
-            self.socket
-                .make(self.net, proto, ops, family, self.protocol, self.kern)
+            family.make(self.socket, self.net, self.kern)?;
+            let sk = (*self.socket).sk;
+            Ok(Made {
+                data: Attached::lookup(sk).ok_or(EINVAL)?,
+                sock: Sock::from_raw(sk).into(),
+            })
         }
     }
+}
+
+/// A socket just made.
+pub(crate) struct Made<T: StreamSocket> {
+    /// What hangs on its sock.
+    pub(crate) data: Arc<Attached<T>>,
+    /// Its sock.
+    pub(crate) sock: ARef<Sock>,
 }

@@ -2,13 +2,18 @@
 
 //! Sockets and what belongs to them.
 
+pub(crate) mod attach;
 pub(crate) mod errno;
 pub(crate) mod family;
 pub(crate) mod proto;
-pub(crate) mod protosw;
+pub(crate) mod route;
 pub(crate) mod sock;
 pub(crate) mod socket;
+pub(crate) mod stream;
+pub(crate) mod tcp;
+pub(crate) mod uapi;
 
+use core::ptr;
 use kernel::{ffi::c_int, types::Opaque};
 use smc_bindings as bindings;
 
@@ -56,5 +61,11 @@ impl Net {
 
     fn as_ptr(&self) -> *mut bindings::net {
         self.0.get()
+    }
+
+    /// The first namespace, which is always there.
+    fn init() -> &'static Self {
+        // SAFETY: a static of the kernel.
+        unsafe { Self::from_raw(ptr::addr_of_mut!(bindings::init_net)) }
     }
 }

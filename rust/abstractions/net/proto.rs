@@ -1,85 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct proto`: how the socks of a protocol are allocated and torn down.
+//! `struct proto`: what socks are allocated from, and a name to count them by.
 //!
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
-use super::{
-    sock::{self, SockData, SockLayout, SockLayout6},
-    AddressFamily,
-};
+use super::sock::Sock;
 use core::{
     cell::UnsafeCell,
-    marker::PhantomData,
-    mem::{offset_of, size_of, zeroed},
+    mem::{size_of, zeroed},
+    ptr,
     sync::atomic::{AtomicBool, Ordering},
 };
-use kernel::{
-    error::{from_result, to_result},
-    ffi::c_int,
-    prelude::*,
-};
+use kernel::{error::to_result, ffi::c_int, prelude::*};
 use smc_bindings as bindings;
 
-/// A protocol whose socks carry a `T`.
+/// The function that prepares a new sock of a protocol.
+pub(super) type Init = unsafe extern "C" fn(sk: *mut bindings::sock) -> c_int;
+
+/// A protocol, as /proc/net/protocols shows it.
 ///
 /// # Invariants
 ///
-/// `obj_size` has room for the C part and for `T`. Once registered, only the
-/// kernel changes `proto`.
-pub(crate) struct Proto<T: SockData> {
+/// Once registered, only the kernel changes `proto`.
+pub(crate) struct Proto {
     proto: UnsafeCell<bindings::proto>,
     registered: AtomicBool,
-    _data: PhantomData<T>,
 }
 
 // SAFETY: the kernel serialises its changes to `proto`; this module reads only
 // fields that do not change.
-unsafe impl<T: SockData> Sync for Proto<T> {}
+unsafe impl Sync for Proto {}
 
-impl<T: SockData> Proto<T> {
-    /// A protocol of a family of its own: its socks are made by
-    /// [`Creation::make`](super::family::Creation::make).
-    ///
-    /// `name` is what /proc/net/protocols and slabinfo show; at most 31 bytes.
+impl Proto {
+    /// One by which socks are counted. `name` is at most 31 bytes.
     pub(crate) const fn new(name: &[u8], module: &'static ThisModule) -> Self {
-        Self::with(bindings::proto {
-            obj_size: size_of::<SockLayout<T>>() as _,
-            ..Self::common(name, module)
-        })
-    }
-
-    /// A protocol of AF_INET: its socks are made by inet_create().
-    pub(crate) const fn new_inet(name: &[u8], module: &'static ThisModule) -> Self {
-        Self::with(bindings::proto {
-            init: Some(Self::init_inet),
-            destroy: Some(Self::destroy),
-            obj_size: size_of::<SockLayout<T>>() as _,
-            ..Self::common(name, module)
-        })
-    }
-
-    /// A protocol of AF_INET6: its socks are made by inet6_create().
-    pub(crate) const fn new_inet6(name: &[u8], module: &'static ThisModule) -> Self {
-        Self::with(bindings::proto {
-            init: Some(Self::init_inet6),
-            destroy: Some(Self::destroy),
-            obj_size: size_of::<SockLayout6<T>>() as _,
-            ipv6_pinfo_offset: offset_of!(SockLayout6<T>, inet6) as _,
-            ..Self::common(name, module)
-        })
-    }
-
-    const fn with(proto: bindings::proto) -> Self {
-        // INVARIANT: each caller has set `obj_size` to the size of its layout.
-        Self {
-            proto: UnsafeCell::new(proto),
-            registered: AtomicBool::new(false),
-            _data: PhantomData,
-        }
-    }
-
-    const fn common(name: &[u8], module: &'static ThisModule) -> bindings::proto {
         // SAFETY: all-zero bytes are a valid `struct proto`.
         let mut proto: bindings::proto = unsafe { zeroed() };
         assert!(name.len() < proto.name.len());
@@ -89,22 +43,73 @@ impl<T: SockData> Proto<T> {
             i += 1;
         }
         proto.owner = module.as_ptr().cast();
-        proto.unhash = Some(Self::unhash);
-        proto
+        proto.obj_size = size_of::<bindings::tcp_sock>() as _;
+        Self {
+            proto: UnsafeCell::new(proto),
+            registered: AtomicBool::new(false),
+        }
     }
 
-    /// Makes the slab and enters the protocol in the kernel's list. Process
-    /// context; may sleep.
+    /// Enters the protocol in the kernel's list. Process context; may sleep.
     ///
     /// # Errors
     ///
     /// `EBUSY` if it is registered already; the kernel's errors otherwise.
-    pub(crate) fn register(&'static self) -> Result<ProtoRegistration<T>> {
+    pub(crate) fn register(&'static self) -> Result<ProtoRegistration> {
+        self.claim()?;
+        self.enter()
+    }
+
+    /// As [`Proto::register`], for a protocol whose socks are those of `like`,
+    /// come out of its slab, and are prepared by `init`. Each begins with a
+    /// reference to the module.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proto::register`].
+    ///
+    /// # Safety
+    ///
+    /// `like` is registered, and stays so. `init` makes each sock one of `like`,
+    /// `sk_prot_creator` and all, and takes the reference to the module over.
+    pub(super) unsafe fn register_like(
+        &'static self,
+        like: *const bindings::proto,
+        init: Init,
+    ) -> Result<ProtoRegistration> {
+        self.claim()?;
+        let proto = self.as_ptr();
+        // SAFETY: ours alone until it is registered. `like` may be read, as the
+        // caller guarantees.
+        unsafe {
+            let (name, owner) = ((*proto).name, (*proto).owner);
+            ptr::copy_nonoverlapping(like, proto, 1);
+            (*proto).name = name;
+            (*proto).owner = owner;
+            (*proto).init = Some(init);
+            (*proto).node = zeroed();
+            // Registering would make the slabs of these two anew, and
+            // unregistering free them, as it would this one.
+            (*proto).twsk_prot = ptr::null_mut();
+            (*proto).rsk_prot = ptr::null_mut();
+            (*proto).slab = ptr::null_mut();
+        }
+        let registration = self.enter()?;
+        // SAFETY: as above; nobody makes socks of it before we return.
+        unsafe { (*proto).slab = (*like).slab };
+        Ok(registration)
+    }
+
+    fn claim(&self) -> Result {
         if self.registered.swap(true, Ordering::Acquire) {
             return Err(EBUSY);
         }
-        // SAFETY: `self` is static, complete, and not registered yet.
-        to_result(unsafe { bindings::proto_register(self.as_ptr(), 1) })
+        Ok(())
+    }
+
+    fn enter(&'static self) -> Result<ProtoRegistration> {
+        // SAFETY: static, complete, and not registered yet.
+        to_result(unsafe { bindings::proto_register(self.as_ptr(), 0) })
             .inspect_err(|_| self.registered.store(false, Ordering::Release))?;
         // INVARIANT: registered now.
         Ok(ProtoRegistration(self))
@@ -114,57 +119,29 @@ impl<T: SockData> Proto<T> {
         self.proto.get()
     }
 
-    /// # Safety
-    ///
-    /// Called by inet_create() with a fresh sock of this protocol.
-    unsafe extern "C" fn init_inet(sk: *mut bindings::sock) -> c_int {
-        // SAFETY: fresh and of this protocol, by this function's contract.
-        from_result(|| unsafe { sock::init::<T>(sk, AddressFamily::Inet) }.map(|()| 0))
+    /// Counts `n` socks more, in the namespace of `sock`. Any context.
+    pub(crate) fn count(&'static self, sock: &Sock, n: c_int) {
+        // SAFETY: the namespace is alive, the counter belongs to a protocol that
+        // stays registered while there are sockets to count.
+        unsafe { bindings::sock_prot_inuse_add(sock.net().as_ptr(), self.as_ptr(), n) };
     }
-
-    /// # Safety
-    ///
-    /// Called by inet6_create() with a fresh sock of this protocol.
-    unsafe extern "C" fn init_inet6(sk: *mut bindings::sock) -> c_int {
-        // SAFETY: fresh and of this protocol, by this function's contract.
-        from_result(|| unsafe { sock::init::<T>(sk, AddressFamily::Inet6) }.map(|()| 0))
-    }
-
-    /// Gives up a sock that inet_create() made and then could not use.
-    ///
-    /// # Safety
-    ///
-    /// Called by sk_common_release() in process context, with a sock of this
-    /// protocol that no user has.
-    unsafe extern "C" fn destroy(sk: *mut bindings::sock) {
-        // SAFETY: valid during the call, by this function's contract.
-        if let Some(sk) = unsafe { sock::try_from_raw::<T>(sk) } {
-            T::release(sk);
-        }
-    }
-
-    /// sk_common_release() calls it without looking; socks are in no table.
-    ///
-    /// # Safety
-    ///
-    /// None needed.
-    unsafe extern "C" fn unhash(_sk: *mut bindings::sock) {}
 }
 
 /// A registered [`Proto`]; unregisters it when dropped.
 ///
-/// Socks of the protocol hold a reference on its module, so that there are none
-/// left when the module goes.
-///
 /// # Invariants
 ///
 /// The protocol is registered.
-pub(crate) struct ProtoRegistration<T: SockData>(&'static Proto<T>);
+pub(crate) struct ProtoRegistration(&'static Proto);
 
-impl<T: SockData> Drop for ProtoRegistration<T> {
+impl Drop for ProtoRegistration {
     fn drop(&mut self) {
-        // SAFETY: registered, by the type invariant.
-        unsafe { bindings::proto_unregister(self.0.as_ptr()) };
+        // SAFETY: registered, by the type invariant. No sock is being made of it:
+        // who begins to has a reference to the module.
+        unsafe {
+            (*self.0.as_ptr()).slab = ptr::null_mut();
+            bindings::proto_unregister(self.0.as_ptr());
+        }
         self.0.registered.store(false, Ordering::Release);
     }
 }

@@ -1,104 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct sock` with Rust data behind it.
+//! `struct sock` of TCP.
 //!
-//! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
+//! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
+//! [`include/net/tcp.h`](srctree/include/net/tcp.h)
 
-use super::{AddressFamily, Net, PF_INET, PF_INET6};
+use super::{errno::NetErrno, AddressFamily, Net, PF_INET6};
 use core::{
-    marker::PhantomData,
-    mem::MaybeUninit,
+    mem::zeroed,
     ops::Deref,
-    ptr::{self, addr_of, addr_of_mut, NonNull},
+    ptr::{self, NonNull},
 };
 use kernel::{
-    ffi::c_int,
+    error::to_result,
+    ffi::{c_int, c_long},
     prelude::*,
     types::{AlwaysRefCounted, Opaque},
 };
 use smc_bindings as bindings;
 
-/// What a protocol keeps in each of its socks.
-///
-/// Dropped with the last reference to the sock, in any context, softirq
-/// included: what needs process context is given up in
-/// [`release`](SockData::release).
-pub(crate) trait SockData: Sized + Send + Sync + 'static {
-    /// The data of a new sock. Process context; may sleep.
-    fn new(args: &SockArgs<'_>) -> impl PinInit<Self, Error>;
-
-    /// The last user has gone: the file was closed, or the sock never got one.
-    /// Process context, no locks held; may sleep. Called once.
-    fn release(sk: &Sock<Self>);
+/// Where a TCP connection stands, as far as it matters here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TcpState {
+    /// `TCP_CLOSE`: not yet, or no longer.
+    Close,
+    /// `TCP_LISTEN`.
+    Listen,
+    /// `TCP_SYN_SENT`, `TCP_SYN_RECV`: the handshake is under way.
+    Handshake,
+    /// `TCP_ESTABLISHED`.
+    Established,
+    /// One end has closed, or both have.
+    Closing,
 }
 
-/// What is known of a sock before its data exist.
-pub(crate) struct SockArgs<'a> {
-    net: &'a Net,
-    family: AddressFamily,
-}
-
-impl SockArgs<'_> {
-    /// The sock's network namespace.
-    pub(crate) fn net(&self) -> &Net {
-        self.net
-    }
-
-    /// The family of the sock's addresses.
-    pub(crate) fn family(&self) -> AddressFamily {
-        self.family
-    }
-}
-
-/// A sock of AF_INET or of a family of its own.
-///
-/// inet_create() writes to the `inet_sock`; other families have it unused.
-#[repr(C)]
-pub(super) struct SockLayout<T> {
-    inet: bindings::inet_sock,
-    /// Whether `data` are initialised; sk_alloc() gives zeroed objects.
-    has_data: bool,
-    data: MaybeUninit<T>,
-}
-
-/// A sock of AF_INET6.
-#[repr(C)]
-pub(super) struct SockLayout6<T> {
-    sock: SockLayout<T>,
-    pub(super) inet6: bindings::ipv6_pinfo,
-}
-
-/// A sock that carries a `T`.
+/// A sock of TCP.
 ///
 /// # Invariants
 ///
-/// A `&Sock<T>` is a live `struct sock` at the start of a [`SockLayout<T>`]
-/// whose data are initialised.
+/// A `&Sock` is a live `struct sock` of a TCP socket (a `struct tcp_sock`).
 #[repr(transparent)]
-pub(crate) struct Sock<T: SockData>(Opaque<SockLayout<T>>, PhantomData<T>);
+pub(crate) struct Sock(Opaque<bindings::sock>);
 
-// SAFETY: a sock may be used and freed by any thread, its data are `Send + Sync`.
-unsafe impl<T: SockData> Send for Sock<T> {}
-// SAFETY: as above.
-unsafe impl<T: SockData> Sync for Sock<T> {}
-
-impl<T: SockData> Sock<T> {
-    fn as_ptr(&self) -> *mut bindings::sock {
-        self.0.get().cast()
-    }
-}
-
-impl<T: SockData> Deref for Sock<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        // SAFETY: initialised and alive, by the type invariant.
-        unsafe { &*addr_of!((*self.0.get()).data).cast() }
-    }
-}
+// SAFETY: a sock may be used and freed by any thread.
+unsafe impl Send for Sock {}
+// SAFETY: socks have their own locks; what is done here without them is said at
+// each method.
+unsafe impl Sync for Sock {}
 
 // SAFETY: sock_hold() and sock_put() count the references of a sock.
-unsafe impl<T: SockData> AlwaysRefCounted for Sock<T> {
+unsafe impl AlwaysRefCounted for Sock {
     fn inc_ref(&self) {
         // SAFETY: alive, by the type invariant.
         unsafe { bindings::sock_hold(self.as_ptr()) };
@@ -110,75 +61,314 @@ unsafe impl<T: SockData> AlwaysRefCounted for Sock<T> {
     }
 }
 
-/// Initialises the data behind `sk`. Process context; may sleep.
-///
-/// # Errors
-///
-/// What [`SockData::new`] gives; the sock has no data then, and can be put as
-/// any other.
-///
-/// # Safety
-///
-/// `sk` is of a protocol made for `T`, valid, without data yet, and nobody else
-/// has it.
-pub(super) unsafe fn init<T: SockData>(sk: *mut bindings::sock, family: AddressFamily) -> Result {
-    let args = SockArgs {
-        // SAFETY: the sock lives during this call and keeps its namespace.
-        net: unsafe { Net::from_raw(bindings::sock_net(sk)) },
-        family,
-    };
-    let layout: *mut SockLayout<T> = sk.cast();
-    // SAFETY: the object has room for `T` there (invariant of `Proto`), nobody
-    // else has it, and it never moves.
-    unsafe {
-        T::new(&args).__pinned_init(addr_of_mut!((*layout).data).cast())?;
-        (*layout).has_data = true;
+impl Sock {
+    /// # Safety
+    ///
+    /// `sk` is a live TCP sock and stays so for `'a`.
+    pub(super) unsafe fn from_raw<'a>(sk: *const bindings::sock) -> &'a Self {
+        // SAFETY: the layouts are the same, the rest is the caller's promise.
+        unsafe { &*sk.cast() }
     }
-    // SAFETY: `sk` is valid and not shared yet.
-    unsafe {
-        bindings::sock_lock_init_class(sk);
-        bindings::sock_prot_inuse_add(bindings::sock_net(sk), bindings::sk_prot(sk), 1);
-        (*sk).sk_destruct = Some(destruct::<T>);
+
+    pub(in crate::abstractions) fn as_ptr(&self) -> *mut bindings::sock {
+        self.0.get()
     }
-    Ok(())
+
+    /// The sock's network namespace.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: a sock keeps its namespace, for as long as it lives.
+        unsafe { Net::from_raw(bindings::sock_net(self.as_ptr())) }
+    }
+
+    /// Family of the sock. `IPV6_ADDRFORM` can change it while the sock is
+    /// connected and not locked.
+    pub(crate) fn family(&self) -> AddressFamily {
+        // SAFETY: alive, by the type invariant.
+        if c_int::from(unsafe { bindings::sk_family(self.as_ptr()) }) == PF_INET6 {
+            AddressFamily::Inet6
+        } else {
+            AddressFamily::Inet
+        }
+    }
+
+    /// Where the connection stands; it may have changed unless the sock is
+    /// locked. Any context.
+    pub(crate) fn state(&self) -> TcpState {
+        // SAFETY: alive, by the type invariant.
+        match unsafe { bindings::sk_state(self.as_ptr()) } as u32 {
+            bindings::TCP_ESTABLISHED => TcpState::Established,
+            bindings::TCP_SYN_SENT | bindings::TCP_SYN_RECV => TcpState::Handshake,
+            bindings::TCP_LISTEN => TcpState::Listen,
+            bindings::TCP_CLOSE => TcpState::Close,
+            _ => TcpState::Closing,
+        }
+    }
+
+    /// Whether this end offers SMC in its SYN or SYN-ACK; on a connection whose
+    /// handshake is over, whether the peer does too. Any context.
+    pub(crate) fn syn_smc(&self) -> bool {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_syn_smc(self.as_ptr()) }
+    }
+
+    /// Whether the SYN or SYN-ACK that came last had the SMC option. Where SYNs
+    /// cross, `syn_smc` does not say so (tcp_input.c).
+    pub(crate) fn peer_smc(&self) -> bool {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_peer_smc_ok(self.as_ptr()) }
+    }
+
+    /// Offers SMC from the next SYN or SYN-ACK on, or does so no more.
+    pub(crate) fn set_syn_smc(&self, on: bool) {
+        // SAFETY: a TCP sock; the field is a byte of its own.
+        unsafe { bindings::tcp_set_syn_smc(self.as_ptr(), on) };
+    }
+
+    /// Whether an IPsec policy hangs on the socket.
+    pub(crate) fn has_ipsec_policy(&self) -> bool {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::sk_has_policy(self.as_ptr()) }
+    }
+
+    /// Takes the sock's lock, sleeping until it is free. Process context.
+    pub(crate) fn lock(&self) -> SockGuard<'_> {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::lock_sock(self.as_ptr()) };
+        SockGuard(self)
+    }
+
+    /// Whether bytes, or the end of the stream, may be there to be read.
+    pub(crate) fn has_input(&self) -> bool {
+        // SAFETY: alive, by the type invariant; a look at the queue needs no lock.
+        !unsafe { bindings::sk_receive_queue_empty(self.as_ptr()) }
+            || self.state() != TcpState::Established
+    }
+
+    /// Reads what is there into `buf`; `Ok(0)` at the end of the stream. Process
+    /// context.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if nothing is there, else TCP's errors.
+    pub(crate) fn recv_now(&self, buf: &mut [u8]) -> Result<usize> {
+        self.recv_flags(buf.as_mut_ptr(), buf.len(), 0)
+    }
+
+    /// Takes up to `len` bytes out of the stream and forgets them. Else as
+    /// [`Sock::recv_now`].
+    pub(crate) fn discard_now(&self, len: usize) -> Result<usize> {
+        // MSG_TRUNC: TCP does not touch the buffer.
+        self.recv_flags(ptr::null_mut(), len, bindings::MSG_TRUNC as c_int)
+    }
+
+    fn recv_flags(&self, buf: *mut u8, len: usize, flags: c_int) -> Result<usize> {
+        let vec = bindings::kvec {
+            iov_base: buf.cast(),
+            iov_len: len,
+        };
+        let mut addr_len = 0;
+        // SAFETY: all-zero bytes are a valid `struct msghdr`.
+        let mut msg: bindings::msghdr = unsafe { zeroed() };
+        // SAFETY: `vec` and what it points to outlive `msg`; `recvmsg` of TCP
+        // wants a live sock and takes its lock.
+        let n = unsafe {
+            bindings::iov_iter_kvec(&mut msg.msg_iter, bindings::ITER_DEST, &vec, 1, len);
+            let recvmsg = (*bindings::sk_prot(self.as_ptr())).recvmsg.ok_or(EINVAL)?;
+            recvmsg(
+                self.as_ptr(),
+                &mut msg,
+                len,
+                flags | bindings::MSG_DONTWAIT as c_int,
+                &mut addr_len,
+            )
+        };
+        usize::try_from(n).map_err(|_| Error::from_errno(n))
+    }
+
+    /// Sends `bytes` at once, whatever Nagle and TCP_CORK say, or nothing of
+    /// them. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `EPIPE` if no file has the sock any more, `ENOBUFS` if there is no room
+    /// (the stream is broken then), else TCP's errors.
+    pub(crate) fn send_now(&self, bytes: &[u8]) -> Result {
+        let locked = self.lock();
+        // SAFETY: alive, by the type invariant.
+        if unsafe { bindings::sk_dead(self.as_ptr()) } {
+            return Err(EPIPE);
+        }
+        let vec = bindings::kvec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+        // SAFETY: all-zero bytes are a valid `struct msghdr`.
+        let mut msg: bindings::msghdr = unsafe { zeroed() };
+        msg.msg_flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+        // SAFETY: `vec` and `bytes` outlive `msg`, and are only read. The sock is
+        // locked and, not being dead, has its `struct socket`, which
+        // tcp_sendmsg_locked() looks into when there is no room.
+        let n = unsafe {
+            bindings::iov_iter_kvec(
+                &mut msg.msg_iter,
+                bindings::ITER_SOURCE,
+                &vec,
+                1,
+                bytes.len(),
+            );
+            let nonagle = bindings::tcp_set_push(self.as_ptr());
+            let n = bindings::tcp_sendmsg_locked(self.as_ptr(), &mut msg, bytes.len());
+            bindings::tcp_restore_nonagle(self.as_ptr(), nonagle);
+            n
+        };
+        drop(locked);
+        match usize::try_from(n) {
+            Err(_) if n == EAGAIN.to_errno() => Err(NetErrno::NoBufs.into()),
+            Err(_) => Err(Error::from_errno(n)),
+            Ok(n) if n < bytes.len() => Err(NetErrno::NoBufs.into()),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Ends the connection, with a reset if it is up; who uses the socket gets
+    /// `error`. Process context, without the sock's lock.
+    pub(crate) fn fail(&self, error: Error) {
+        // SAFETY: alive, by the type invariant; tcp_abort() takes the lock itself.
+        unsafe {
+            if self.state() == TcpState::Close {
+                bindings::sk_fail(self.as_ptr(), -error.to_errno());
+            } else {
+                bindings::tcp_abort(self.as_ptr(), -error.to_errno());
+            }
+        }
+    }
+
+    /// How long a receiving call waits, in jiffies.
+    pub(crate) fn rcvtimeo(&self, nonblock: bool) -> c_long {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::sock_rcvtimeo(self.as_ptr(), nonblock) }
+    }
+
+    /// How long a sending call, or connect(), waits, in jiffies.
+    pub(crate) fn sndtimeo(&self, nonblock: bool) -> c_long {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::sock_sndtimeo(self.as_ptr(), nonblock) }
+    }
+
+    /// Replaces SO_RCVLOWAT, without any effect on buffers; gives the old value.
+    /// The sock is locked, in process or softirq context.
+    pub(crate) fn swap_rcvlowat(&self, value: c_int) -> c_int {
+        // SAFETY: alive; one field.
+        unsafe { bindings::sk_swap_rcvlowat(self.as_ptr(), value) }
+    }
+
+    /// Counts a connection, which is ready for accept(), against the backlog.
+    pub(crate) fn acceptq_added(&self) {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::sk_acceptq_added(self.as_ptr()) };
+    }
+
+    /// Takes back what [`Sock::acceptq_added`] did.
+    pub(crate) fn acceptq_removed(&self) {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::sk_acceptq_removed(self.as_ptr()) };
+    }
+
+    /// Whether TCP has no connection ready for accept().
+    pub(crate) fn acceptq_empty(&self) -> bool {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::reqsk_queue_empty(self.as_ptr()) }
+    }
+
+    /// The next connection that TCP has ready. Process context; takes the
+    /// sock's lock.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is none, `EINVAL` if the sock does not listen.
+    pub(crate) fn accept_now(&self) -> Result<Child> {
+        let mut arg = bindings::proto_accept_arg {
+            flags: bindings::O_NONBLOCK as c_int,
+            err: 0,
+            is_empty: 0,
+            kern: false,
+        };
+        // SAFETY: alive, by the type invariant; the accept operation of TCP takes
+        // the sock's lock.
+        let child = unsafe { bindings::inet_csk_accept(self.as_ptr(), &mut arg) };
+        // INVARIANT: inet_csk_accept() gives the reference that close() puts.
+        NonNull::new(child)
+            .map(Child)
+            .ok_or_else(|| Error::from_errno(arg.err))
+    }
 }
 
-/// The sock as one with data, if it has them: a sock whose [`init()`] failed goes
-/// through the same teardown as any other.
-///
-/// # Safety
-///
-/// `sk` is of a protocol made for `T`, and stays valid for `'a`.
-pub(super) unsafe fn try_from_raw<'a, T: SockData>(sk: *mut bindings::sock) -> Option<&'a Sock<T>> {
-    let layout: *mut SockLayout<T> = sk.cast();
-    // SAFETY: valid, by this function's contract; the field changes only in
-    // `init`, before the sock is shared.
-    if !unsafe { (*layout).has_data } {
-        return None;
+/// A locked [`Sock`].
+pub(crate) struct SockGuard<'a>(&'a Sock);
+
+impl Deref for SockGuard<'_> {
+    type Target = Sock;
+
+    fn deref(&self) -> &Sock {
+        self.0
     }
-    // SAFETY: it has data.
-    // INVARIANT: as just said.
-    Some(unsafe { &*sk.cast() })
 }
 
-/// # Safety
-///
-/// Called when the last reference to `sk`, a sock with data, has gone.
-unsafe extern "C" fn destruct<T: SockData>(sk: *mut bindings::sock) {
-    let layout: *mut SockLayout<T> = sk.cast();
-    // SAFETY: nobody has the sock any more, and its data are initialised: else
-    // this would not be its destructor. The namespace is let go of only after.
-    let family = unsafe {
-        ptr::drop_in_place(addr_of_mut!((*layout).data).cast::<T>());
-        bindings::sock_prot_inuse_add(bindings::sock_net(sk), bindings::sk_prot(sk), -1);
-        c_int::from(bindings::sk_family(sk))
-    };
-    match family {
-        // SAFETY: inet_create() made it, and it is closed.
-        PF_INET => unsafe { bindings::inet_sock_destruct(sk) },
-        #[cfg(CONFIG_IPV6)]
-        // SAFETY: inet6_create() made it, and it is closed.
-        PF_INET6 => unsafe { bindings::inet6_sock_destruct(sk) },
-        _ => {}
+impl Drop for SockGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: locked by this task, by construction.
+        unsafe { bindings::release_sock(self.0.as_ptr()) };
     }
+}
+
+/// An accepted connection that no file has yet.
+///
+/// # Invariants
+///
+/// A live TCP sock; the reference that its close() gives up is owned.
+pub(crate) struct Child(NonNull<bindings::sock>);
+
+// SAFETY: a sock may be used and closed by any thread.
+unsafe impl Send for Child {}
+// SAFETY: see `Sock`.
+unsafe impl Sync for Child {}
+
+impl Deref for Child {
+    type Target = Sock;
+
+    fn deref(&self) -> &Sock {
+        // SAFETY: alive, by the type invariant.
+        unsafe { Sock::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Child {
+    /// Gives up the sock without closing it: a `struct socket` has it now.
+    pub(super) fn into_raw(self) -> *mut bindings::sock {
+        let sk = self.0.as_ptr();
+        core::mem::forget(self);
+        sk
+    }
+
+    /// # Safety
+    ///
+    /// `sk` is a live TCP sock, taken out of its `struct socket`.
+    pub(super) unsafe fn from_raw(sk: NonNull<bindings::sock>) -> Self {
+        // INVARIANT: the socket's reference is ours now.
+        Self(sk)
+    }
+}
+
+impl Drop for Child {
+    /// Closes the connection. Process context; may sleep.
+    fn drop(&mut self) {
+        // SAFETY: alive and owned, by the type invariant; without a file there is
+        // nobody to linger for.
+        unsafe { bindings::tcp_close(self.0.as_ptr(), 0) };
+    }
+}
+
+/// A result of the kernel as one of Rust: negative is an error.
+pub(super) fn to_value(ret: c_int) -> Result<c_int> {
+    to_result(ret).map(|()| ret)
 }

@@ -1,76 +1,300 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! AF_SMC sockets, and IPPROTO_SMC on AF_INET and AF_INET6.
+//!
+//! An SMC socket is a TCP socket all the time: it has one sock, TCP's. What is
+//! here runs before it is decided whether the connection gets RDMA; a socket
+//! that does not is given back to TCP and never comes here again.
 
+mod active;
+mod connect;
 mod create;
+mod data;
+mod fallback;
+mod listen;
+mod options;
+mod passive;
 
 use crate::{
-    abstractions::net::{
-        family::{Family, FamilyRegistration},
-        proto::{Proto, ProtoRegistration},
-        protosw::{InetProtosw, InetProtoswRegistration},
-        sock::{Sock, SockArgs, SockData},
-        socket::{KernelSocket, SocketOps},
+    abstractions::{
+        module_ref::Quiesce,
+        net::{
+            attach::{Attached, EventSock, Events},
+            errno::NetErrno,
+            family::{Family as SocketFamily, FamilyRegistration as SocketFamilyRegistration},
+            proto::{Proto, ProtoRegistration},
+            sock::Sock,
+            socket::{
+                Address, Ioctl, Message, NewSocket, OptName, OptOut, OptValue, Poll, Socket, Splice,
+            },
+            stream::{Family, FamilyRegistration, StreamSocket},
+            tcp::SmcOption,
+            AddressFamily,
+        },
+        sync::{new_spinlock_bh, SpinLockBh},
+        work::{Task, Workqueue, WorkqueueRegistration},
     },
     smc::coexist,
     THIS_MODULE,
 };
-use kernel::{new_mutex, prelude::*, sync::Mutex};
+use active::Active;
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+use listen::Listener;
 
 /// The protocol number of `socket(AF_INET, SOCK_STREAM, IPPROTO_SMC)`.
 const IPPROTO_SMC: u16 = 256;
 
-/// What an SMC socket keeps behind its C `struct sock`.
-#[pin_data]
-pub(crate) struct SmcSock {
-    /// The TCP socket that carries the handshake, and the data after a
-    /// fallback; gone once the socket is released.
-    #[pin]
-    clc: Mutex<Option<KernelSocket>>,
+/// What a socket is about.
+#[derive(Clone)]
+enum Phase {
+    /// Nothing yet, or nothing any more: connect() and listen() decide.
+    Idle,
+    /// connect() is under way.
+    Connecting(Arc<Task<Active>>),
+    /// It listens.
+    Listening(Arc<Task<Listener>>),
+    /// It is a TCP socket, and no more of ours.
+    Plain,
 }
 
-impl SockData for SmcSock {
-    fn new(args: &SockArgs<'_>) -> impl PinInit<Self, Error> {
-        let tcp = KernelSocket::tcp(args.net(), args.family());
+/// An SMC socket, as long as it is not a plain TCP socket.
+#[pin_data]
+pub(crate) struct SmcSock {
+    #[pin]
+    phase: SpinLockBh<Phase>,
+    /// Serialises what begins and ends a phase at the user's will.
+    #[pin]
+    setup: Mutex<()>,
+    family: AddressFamily,
+    /// Made by `socket(AF_SMC, …)`; else it has been made by that of IPPROTO_SMC.
+    of_af_smc: AtomicBool,
+    /// SMC_LIMIT_HS.
+    limit_handshakes: AtomicBool,
+}
+
+type Attachment = Attached<SmcSock>;
+
+impl SmcSock {
+    /// The handshake of a connect() that is under way.
+    fn active(&self) -> Option<Arc<Task<Active>>> {
+        match &*self.phase.lock() {
+            Phase::Connecting(active) => Some(active.clone()),
+            _ => None,
+        }
+    }
+
+    /// The listener, if it is one.
+    fn listener(&self) -> Option<Arc<Task<Listener>>> {
+        match &*self.phase.lock() {
+            Phase::Listening(listener) => Some(listener.clone()),
+            _ => None,
+        }
+    }
+
+    fn is_connecting(&self) -> bool {
+        matches!(&*self.phase.lock(), Phase::Connecting(_))
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(&*self.phase.lock(), Phase::Plain)
+    }
+
+    /// Puts in the next phase; gives the one that ends.
+    fn enter(&self, phase: Phase) -> Phase {
+        core::mem::replace(&mut *self.phase.lock(), phase)
+    }
+
+    /// The protocol that counts the socket.
+    fn proto(&self) -> &'static Proto {
+        match (self.of_af_smc.load(Ordering::Relaxed), self.family) {
+            (true, AddressFamily::Inet) => &SMC,
+            (true, AddressFamily::Inet6) => &SMC6,
+            (false, family) => Self::family(family).proto(),
+        }
+    }
+}
+
+impl Events for SmcSock {
+    fn data_ready(this: &Arc<Attachment>, sock: &EventSock<'_>) {
+        if let Some(active) = this.active() {
+            active.on_data(sock, &active);
+        } else if let Some(listener) = this.listener() {
+            listener.on_connection(sock, &listener);
+        } else {
+            sock.default_data_ready();
+        }
+    }
+
+    fn state_change(this: &Arc<Attachment>, sock: &EventSock<'_>) {
+        match this.active() {
+            Some(active) => active.on_state(sock, &active),
+            None => sock.default_state_change(),
+        }
+    }
+
+    fn lost(this: &Attachment, sock: &Sock) {
+        Self::uncount(this, sock);
+    }
+}
+
+impl StreamSocket for SmcSock {
+    fn family(family: AddressFamily) -> &'static Family<Self> {
+        match family {
+            AddressFamily::Inet => &TCP,
+            AddressFamily::Inet6 => &TCP6,
+        }
+    }
+
+    fn new(family: AddressFamily) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            clc <- {
-                let tcp = tcp?;
-                new_mutex!(Some(tcp), "SmcSock::clc")
-            },
+            phase <- new_spinlock_bh!(Phase::Idle, "SmcSock::phase"),
+            setup <- new_mutex!((), "SmcSock::setup"),
+            family,
+            of_af_smc: AtomicBool::new(false),
+            limit_handshakes: AtomicBool::new(false),
         })
     }
 
-    fn release(sk: &Sock<Self>) {
-        let tcp = sk.clc.lock().take();
-        // Not under the lock: releasing a TCP socket takes the locks of TCP.
-        drop(tcp);
+    fn uncount(this: &Attachment, sock: &Sock) {
+        this.proto().count(sock, -1);
+    }
+
+    fn release(this: &Arc<Attachment>, _socket: Socket<'_>) {
+        match this.enter(Phase::Plain) {
+            Phase::Connecting(active) => active.cancel(&active),
+            Phase::Listening(listener) => listener.close(),
+            Phase::Idle | Phase::Plain => {}
+        }
+    }
+
+    fn connect(
+        this: &Arc<Attachment>,
+        socket: Socket<'_>,
+        to: &Address<'_>,
+        flags: i32,
+    ) -> Result<i32> {
+        connect::connect(this, socket, to, flags)
+    }
+
+    fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: i32) -> Result<i32> {
+        listen::listen(this, socket, backlog)
+    }
+
+    fn accept(
+        this: &Arc<Attachment>,
+        socket: Socket<'_>,
+        new: NewSocket<'_>,
+        nonblock: bool,
+    ) -> Result {
+        new.take_plain(listen::accept(this, socket, nonblock)?);
+        Ok(())
+    }
+
+    fn has_connection(this: &Arc<Attachment>, _socket: Socket<'_>) -> bool {
+        this.listener().is_some_and(|l| l.has_connection(&l))
+    }
+
+    fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
+        data::poll(this, socket, poll)
+    }
+
+    fn shutdown(this: &Arc<Attachment>, socket: Socket<'_>, how: i32) -> Result<i32> {
+        connect::shutdown(this, socket, how)
+    }
+
+    fn setsockopt(
+        this: &Arc<Attachment>,
+        socket: Socket<'_>,
+        opt: OptName,
+        value: &OptValue,
+    ) -> Result<i32> {
+        options::set(this, socket, opt, value)
+    }
+
+    fn getsockopt(
+        this: &Arc<Attachment>,
+        socket: Socket<'_>,
+        opt: OptName,
+        out: &OptOut,
+    ) -> Result<i32> {
+        options::get(this, socket, opt, out)
+    }
+
+    fn ioctl(this: &Arc<Attachment>, socket: Socket<'_>, request: Ioctl) -> Result<i32> {
+        data::ioctl(this, socket, request)
+    }
+
+    fn sendmsg(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>) -> Result<i32> {
+        data::send(this, socket, msg)
+    }
+
+    fn recvmsg(
+        this: &Arc<Attachment>,
+        socket: Socket<'_>,
+        msg: &Message<'_>,
+        flags: i32,
+    ) -> Result<i32> {
+        data::recv(this, socket, msg, flags)
+    }
+
+    fn splice_read(
+        this: &Arc<Attachment>,
+        socket: Socket<'_>,
+        splice: &Splice<'_>,
+    ) -> Result<isize> {
+        data::splice_read(this, socket, splice)
+    }
+
+    fn set_rcvlowat(this: &Arc<Attachment>, _sock: &Sock, value: i32) -> Option<Result<i32>> {
+        this.active()?.keep_rcvlowat(value).then_some(Ok(0))
+    }
+
+    fn on_child(this: &Arc<Attachment>, smc: bool) {
+        if let Some(listener) = this.listener() {
+            listener.on_child(smc);
+        }
+    }
+
+    fn is_congested(this: &Arc<Attachment>) -> bool {
+        this.listener().map_or(true, |l| {
+            l.is_congested(this.limit_handshakes.load(Ordering::Relaxed))
+        })
     }
 }
 
-static SMC: Proto<SmcSock> = Proto::new(b"SMC", &THIS_MODULE);
-static SMC6: Proto<SmcSock> = Proto::new(b"SMC6", &THIS_MODULE);
-static INET_SMC: Proto<SmcSock> = Proto::new_inet(b"INET_SMC", &THIS_MODULE);
-static INET6_SMC: Proto<SmcSock> = Proto::new_inet6(b"INET6_SMC", &THIS_MODULE);
+static SMC: Proto = Proto::new(b"SMC", &THIS_MODULE);
+static SMC6: Proto = Proto::new(b"SMC6", &THIS_MODULE);
+static INET_SMC: Proto = Proto::new(b"INET_SMC", &THIS_MODULE);
+static INET6_SMC: Proto = Proto::new(b"INET6_SMC", &THIS_MODULE);
 
-static SMC_OPS: SocketOps<SmcSock> = SocketOps::new(create::PF_SMC, &THIS_MODULE);
-static INET_OPS: SocketOps<SmcSock> = SocketOps::new(create::PF_INET, &THIS_MODULE);
-static INET6_OPS: SocketOps<SmcSock> = SocketOps::new(create::PF_INET6, &THIS_MODULE);
+static TCP: Family<SmcSock> =
+    Family::new(AddressFamily::Inet, IPPROTO_SMC, &INET_SMC, &THIS_MODULE);
+static TCP6: Family<SmcSock> =
+    Family::new(AddressFamily::Inet6, IPPROTO_SMC, &INET6_SMC, &THIS_MODULE);
 
-static INET_PROTOSW: InetProtosw = InetProtosw::stream(IPPROTO_SMC, &INET_SMC, &INET_OPS);
-static INET6_PROTOSW: InetProtosw = InetProtosw::stream(IPPROTO_SMC, &INET6_SMC, &INET6_OPS);
+static FAMILY: SocketFamily<create::SmcFamily> = SocketFamily::new(&THIS_MODULE);
 
-static FAMILY: Family<create::SmcFamily> = Family::new(&THIS_MODULE);
+/// Where handshakes go on.
+static HANDSHAKES: Workqueue = Workqueue::new();
 
-/// The socket family, the protocols of IPPROTO_SMC and their `struct proto`s.
+/// The socket family, the protocols of IPPROTO_SMC and what they need.
 ///
 /// Dropped in the order of declaration: no new socket first, then what sockets
 /// are made of.
 pub(crate) struct Registrations {
+    _option: SmcOption,
     _open: create::Open,
-    _inet6: InetProtoswRegistration,
-    _inet: InetProtoswRegistration,
-    _protos: [ProtoRegistration<SmcSock>; 4],
-    _family: FamilyRegistration<create::SmcFamily>,
+    _inet6: Option<FamilyRegistration<SmcSock>>,
+    _inet: FamilyRegistration<SmcSock>,
+    _protos: [ProtoRegistration; 2],
+    _family: SocketFamilyRegistration<create::SmcFamily>,
+    _handshakes: WorkqueueRegistration,
+    _quiesce: Quiesce,
 }
 
 impl Registrations {
@@ -80,27 +304,31 @@ impl Registrations {
     ///
     /// `EEXIST` if somebody else has AF_SMC; the kernel's errors otherwise.
     pub(crate) fn register() -> Result<Self> {
-        // First, since only this step tells whether AF_SMC is free; the family
-        // makes no sockets until the last step.
+        let handshakes = HANDSHAKES.start(c_str!("smc_handshake"))?;
+        // Before the rest, since only this step tells whether AF_SMC is free; the
+        // family makes no sockets until `Open` is there.
         let family = FAMILY.register().inspect_err(|e| {
             if *e == EEXIST {
                 coexist::explain_taken();
             }
         })?;
-        let protos = [
-            SMC.register()?,
-            SMC6.register()?,
-            INET_SMC.register()?,
-            INET6_SMC.register()?,
-        ];
-        let inet = INET_PROTOSW.register()?;
-        let inet6 = INET6_PROTOSW.register6()?;
+        let protos = [SMC.register()?, SMC6.register()?];
+        let inet = TCP.register()?;
+        let inet6 = match TCP6.register() {
+            Ok(inet6) => Some(inet6),
+            // A host without IPv6 has SMC over IPv4.
+            Err(e) if NetErrno::AfNoSupport.is(e) => None,
+            Err(e) => return Err(e),
+        };
         Ok(Self {
+            _quiesce: Quiesce::new(),
+            _handshakes: handshakes,
             _family: family,
             _protos: protos,
             _inet: inet,
+            _open: create::Open::new(inet6.is_some()),
             _inet6: inet6,
-            _open: create::Open::new(),
+            _option: SmcOption::enable(),
         })
     }
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Listeners that offer SMC.
+//!
+//! C header: [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
+
+use super::{Base, StreamSocket};
+use crate::abstractions::net::{
+    attach::{self, Attached},
+    sock::SockGuard,
+};
+use core::sync::atomic::Ordering;
+use kernel::{prelude::*, sync::Arc};
+use smc_bindings as bindings;
+
+/// A sock that offers SMC to whoever connects.
+pub(crate) struct Listening;
+
+impl Listening {
+    /// Makes the sock, which does not listen yet, offer SMC when it does. Each
+    /// new connection is announced by [`StreamSocket::on_child`].
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if somebody else has changed how the sock makes connections.
+    pub(crate) fn prepare<T: StreamSocket>(
+        _data: &Arc<Attached<T>>,
+        sock: &SockGuard<'_>,
+    ) -> Result {
+        let family = sock.family();
+        let ours = T::family(family).af_ops.get();
+        let theirs = Base::of(family).af_ops.load(Ordering::Relaxed);
+        // SAFETY: alive and locked; it makes no connections yet, so nobody is
+        // reading the fields.
+        unsafe {
+            let now = bindings::icsk_af_ops(sock.as_ptr());
+            if now != theirs.cast_const() && now != ours.cast_const() {
+                return Err(EBUSY);
+            }
+            bindings::icsk_set_af_ops(sock.as_ptr(), ours);
+            bindings::tcp_set_smc_hs_congested(sock.as_ptr(), Some(congested::<T>));
+        }
+        sock.set_syn_smc(true);
+        Ok(())
+    }
+
+    /// Undoes [`Listening::prepare`] on a sock that does not listen (any more).
+    pub(crate) fn undo<T: StreamSocket>(sock: &SockGuard<'_>) {
+        let family = sock.family();
+        let theirs = Base::of(family).af_ops.load(Ordering::Relaxed);
+        sock.set_syn_smc(false);
+        // SAFETY: alive and locked. A SYN that is on its way through the sock finds
+        // the one table or the other, which are both static.
+        unsafe {
+            if bindings::icsk_af_ops(sock.as_ptr()) == T::family(family).af_ops.get().cast_const() {
+                bindings::icsk_set_af_ops(sock.as_ptr(), theirs);
+            }
+            bindings::tcp_set_smc_hs_congested(sock.as_ptr(), None);
+        }
+    }
+}
+
+/// TCP's table with our way to make connections.
+pub(super) fn table<T: StreamSocket>(base: &Base) -> bindings::inet_connection_sock_af_ops {
+    // SAFETY: a static table, by the type invariant of `Base`; plain data.
+    let mut table = unsafe { core::ptr::read(base.af_ops.load(Ordering::Relaxed)) };
+    table.syn_recv_sock = Some(syn_recv_sock::<T>);
+    table
+}
+
+type OptChildInit =
+    Option<unsafe extern "C" fn(newsk: *mut bindings::sock, sk: *const bindings::sock)>;
+
+/// # Safety
+///
+/// Called by TCP, in softirq, as `syn_recv_sock` of a listener.
+unsafe extern "C" fn syn_recv_sock<T: StreamSocket>(
+    sk: *const bindings::sock,
+    skb: *mut bindings::sk_buff,
+    req: *mut bindings::request_sock,
+    dst: *mut bindings::dst_entry,
+    req_unhash: *mut bindings::request_sock,
+    own_req: *mut bool,
+    opt_child_init: OptChildInit,
+) -> *mut bindings::sock {
+    // SAFETY: the listener is alive, its family that of one of our tables.
+    let (family, ours) = unsafe {
+        let family = attach_family(sk);
+        (family, T::family(family).af_ops.get().cast_const())
+    };
+    let theirs = Base::of(family).af_ops.load(Ordering::Relaxed);
+    // SAFETY: TCP's own function, with TCP's arguments.
+    let child = unsafe {
+        match (*theirs).syn_recv_sock {
+            Some(make) => make(sk, skb, req, dst, req_unhash, own_req, opt_child_init),
+            None => core::ptr::null_mut(),
+        }
+    };
+    if child.is_null() {
+        return child;
+    }
+    // SAFETY: the new sock is locked by TCP and has run no callback yet. It is a
+    // clone of the listener, but of another table if it is IPv4 in IPv6.
+    let smc = unsafe {
+        attach::undo_clone(child);
+        if bindings::icsk_af_ops(child) == ours {
+            bindings::icsk_set_af_ops(child, theirs);
+        }
+        bindings::tcp_set_smc_hs_congested(child, None);
+        bindings::tcp_syn_smc(child)
+    };
+    // SAFETY: alive; `lookup` takes the lock that the data are changed under.
+    if let Some(data) = unsafe { Attached::<T>::lookup(sk.cast_mut()) } {
+        T::on_child(&data, smc);
+    }
+    child
+}
+
+/// # Safety
+///
+/// `sk` is alive.
+unsafe fn attach_family(sk: *const bindings::sock) -> crate::abstractions::net::AddressFamily {
+    // SAFETY: by this function's contract; a listener is a TCP sock.
+    unsafe { crate::abstractions::net::sock::Sock::from_raw(sk) }.family()
+}
+
+/// # Safety
+///
+/// Called by TCP, in softirq, with a listener.
+unsafe extern "C" fn congested<T: StreamSocket>(sk: *const bindings::sock) -> bool {
+    // SAFETY: alive during the call; `lookup` takes the lock that the data are
+    // changed under.
+    match unsafe { Attached::<T>::lookup(sk.cast_mut()) } {
+        Some(data) => T::is_congested(&data),
+        // The listener is being closed.
+        None => true,
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <net/inet_connection_sock.h>
+#include <net/smc.h>
+#include <net/tcp.h>
+
+bool smc_rs_helper_tcp_syn_smc(const struct sock *sk)
+{
+	return READ_ONCE(tcp_sk(sk)->syn_smc);
+}
+
+void smc_rs_helper_tcp_set_syn_smc(struct sock *sk, bool on)
+{
+	WRITE_ONCE(tcp_sk(sk)->syn_smc, on);
+}
+
+/* Whether the peer's SYN or SYN-ACK had the SMC option. */
+bool smc_rs_helper_tcp_peer_smc_ok(const struct sock *sk)
+{
+	return tcp_sk(sk)->rx_opt.smc_ok;
+}
+
+u32 smc_rs_helper_tcp_delivered(const struct sock *sk)
+{
+	return tcp_sk(sk)->delivered;
+}
+
+void smc_rs_helper_tcp_set_smc_hs_congested(struct sock *sk,
+					    bool (*congested)(const struct sock *sk))
+{
+	WRITE_ONCE(tcp_sk(sk)->smc_hs_congested, congested);
+}
+
+const struct inet_connection_sock_af_ops *smc_rs_helper_icsk_af_ops(const struct sock *sk)
+{
+	return READ_ONCE(inet_csk(sk)->icsk_af_ops);
+}
+
+void smc_rs_helper_icsk_set_af_ops(struct sock *sk,
+				   const struct inet_connection_sock_af_ops *af_ops)
+{
+	WRITE_ONCE(inet_csk(sk)->icsk_af_ops, af_ops);
+}
+
+bool smc_rs_helper_reqsk_queue_empty(const struct sock *sk)
+{
+	return reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);
+}
+
+/*
+ * A connection that waits for accept() outside of TCP's queue counts against
+ * the backlog all the same; the queue's lock guards the counter.
+ */
+void smc_rs_helper_sk_acceptq_added(struct sock *sk)
+{
+	spin_lock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
+	sk_acceptq_added(sk);
+	spin_unlock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
+}
+
+void smc_rs_helper_sk_acceptq_removed(struct sock *sk)
+{
+	spin_lock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
+	sk_acceptq_removed(sk);
+	spin_unlock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
+}
+
+void smc_rs_helper_tcp_have_smc_enable(void)
+{
+	static_branch_enable(&tcp_have_smc);
+}
+
+void smc_rs_helper_tcp_have_smc_disable(void)
+{
+	static_branch_disable(&tcp_have_smc);
+}
+
+/* Lets nothing hold back what is sent next. The sock is locked. */
+u8 smc_rs_helper_tcp_set_push(struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	u8 old = tp->nonagle;
+
+	tp->nonagle = TCP_NAGLE_OFF | TCP_NAGLE_PUSH;
+	return old;
+}
+
+void smc_rs_helper_tcp_restore_nonagle(struct sock *sk, u8 nonagle)
+{
+	tcp_sk(sk)->nonagle = nonagle;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/rcupdate.h>
+
+#if defined(CONFIG_PREEMPTION) && !defined(CONFIG_TASKS_RCU)
+#error "smc_rs needs CONFIG_TASKS_RCU on a preemptible kernel; BPF_SYSCALL, KPROBES and FUNCTION_TRACER select it"
+#endif
+
+void smc_rs_helper_rcu_tasks_synchronize(void)
+{
+	synchronize_rcu_tasks();
+}

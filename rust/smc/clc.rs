@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CLC messages in and out of a TCP connection, without waiting.
+
+use crate::{
+    abstractions::net::{errno::NetErrno, sock::Sock},
+    smc::identity,
+};
+use kernel::{prelude::*, time::Ktime};
+use smc_proto::{
+    group::Millis,
+    handshake::{Cause, Fallback},
+    wire::clc::{self, Framer, Kind, Step},
+};
+
+/// The time of handshakes.
+pub(crate) fn now() -> Millis {
+    Millis(u64::try_from(Ktime::ktime_get().to_ms()).unwrap_or(0))
+}
+
+/// Jiffies from now until `deadline`, at least one.
+pub(crate) fn jiffies_until(deadline: Millis) -> kernel::time::Jiffies {
+    let ms = deadline.0.saturating_sub(now().0);
+    let ms = u32::try_from(ms).unwrap_or(u32::MAX).max(1);
+    kernel::time::msecs_to_jiffies(ms).max(1)
+}
+
+/// What the application sees of a handshake that broke the connection.
+pub(crate) fn error_of(cause: Cause) -> Error {
+    match cause {
+        Cause::Protocol => NetErrno::Proto.into(),
+        Cause::Closed => NetErrno::ConnReset.into(),
+        Cause::TimedOut => NetErrno::TimedOut.into(),
+    }
+}
+
+/// What is there to be read.
+pub(crate) enum Input<'a> {
+    /// Not all of a message yet.
+    Nothing,
+    /// The bytes of a message.
+    Message(&'a [u8]),
+    /// Something that is no CLC message, or not one that may come now.
+    Malformed,
+    /// No more will come.
+    Closed,
+}
+
+type Buffer = [u8; clc::MAX_KEPT];
+
+/// Collects the messages of one end's peer.
+///
+/// A connection that never says anything costs no buffer.
+pub(crate) struct Inbox {
+    framer: Framer,
+    buffer: Option<KBox<Buffer>>,
+}
+
+impl Inbox {
+    pub(crate) const fn new() -> Self {
+        Self {
+            framer: Framer::new(),
+            buffer: None,
+        }
+    }
+
+    /// Takes what is there of a message of the `expected` kind, or a Decline,
+    /// and no byte more. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` without memory for the buffer.
+    pub(crate) fn read(&mut self, sock: &Sock, expected: Kind) -> Result<Input<'_>> {
+        if let Step::Message(_) = self.framer.step() {
+            // The one before has been dealt with.
+            self.framer = Framer::new();
+        }
+        loop {
+            let got = match self.framer.step() {
+                Step::Message(n) => {
+                    let bytes = self.buffer.as_deref().and_then(|b| b.get(..n));
+                    return Ok(bytes.map_or(Input::Malformed, Input::Message));
+                }
+                Step::NeedMore(n) => {
+                    if self.buffer.is_none() && !sock.has_input() {
+                        return Ok(Input::Nothing);
+                    }
+                    let filled = self.framer.filled();
+                    let buffer = Self::buffer(&mut self.buffer)?;
+                    match buffer.get_mut(filled..).and_then(|b| b.get_mut(..n)) {
+                        Some(room) => sock.recv_now(room),
+                        None => return Ok(Input::Malformed),
+                    }
+                }
+                Step::Discard(n) => sock.discard_now(n),
+            };
+            let n = match got {
+                Ok(0) => return Ok(Input::Closed),
+                Ok(n) => n,
+                Err(e) if e == EAGAIN => return Ok(Input::Nothing),
+                Err(_) => return Ok(Input::Closed),
+            };
+            let buffer = Self::buffer(&mut self.buffer)?;
+            if self.framer.advance(expected, &buffer[..], n).is_err() {
+                return Ok(Input::Malformed);
+            }
+        }
+    }
+
+    fn buffer(slot: &mut Option<KBox<Buffer>>) -> Result<&mut Buffer> {
+        if slot.is_none() {
+            *slot = Some(KBox::new([0; clc::MAX_KEPT], GFP_KERNEL)?);
+        }
+        slot.as_deref_mut().ok_or(ENOMEM)
+    }
+}
+
+/// Tells the peer of a fallback, where it does not know. Process context.
+///
+/// # Errors
+///
+/// TCP's, if the message could not be sent: the stream is of no use then.
+pub(crate) fn send_decline(sock: &Sock, fallback: &Fallback) -> Result {
+    let Some(decline) = fallback.decline(identity::peer_id()) else {
+        return Ok(());
+    };
+    let mut bytes = [0; 64];
+    let n = decline.emit(&mut bytes).map_err(|_| EINVAL)?;
+    sock.send_now(bytes.get(..n).ok_or(EINVAL)?)
+}

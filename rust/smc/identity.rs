@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who this host is to its peers.
+
+use crate::abstractions::random;
+use core::sync::atomic::{AtomicU64, Ordering};
+use smc_proto::wire::types::PeerId;
+
+static PEER_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Chooses the instance number that, with the MAC address of a RoCE port, makes
+/// this host's peer ID: another one at each load, so that peers notice that the
+/// link groups they know are gone (RFC 7609 §3.5.1, "peer ID").
+pub(crate) fn choose() {
+    let instance = u64::from(random::u16());
+    PEER_ID.store(instance << 48, Ordering::Relaxed);
+}
+
+/// Peer ID of this host. Its MAC address is zero as long as it has no RoCE port.
+pub(crate) fn peer_id() -> PeerId {
+    PeerId(PEER_ID.load(Ordering::Relaxed).to_be_bytes())
+}

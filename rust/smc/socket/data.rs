@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Data and readiness while it is not decided what the connection is: nobody
+//! may see the stream, or write to it, until then. To the application it is as
+//! in TCP's SYN_SENT.
+
+use super::{fallback, Attachment, Phase};
+use crate::abstractions::{
+    net::{
+        errno::NetErrno,
+        sock::TcpState,
+        socket::{Ioctl, Message, Poll, Socket, Splice},
+        uapi,
+    },
+    wait::{Share, Waited},
+};
+use kernel::{
+    ffi::{c_int, c_long},
+    prelude::*,
+    sync::Arc,
+};
+use smc_proto::wire::clc::Reason;
+
+/// Waits until connect() is over, one way or the other.
+fn wait_decided(this: &Arc<Attachment>, socket: Socket<'_>, timeout: c_long) -> Result {
+    match socket.wait(Share::All, timeout, || !this.is_connecting()) {
+        Waited::Done(_) => Ok(()),
+        Waited::TimedOut => Err(EAGAIN),
+        Waited::Signal(left) => Err(Socket::interrupted(left)),
+    }
+}
+
+/// sendmsg(2).
+pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>) -> Result<c_int> {
+    let nonblock = msg.flags() & uapi::MSG_DONTWAIT != 0;
+    let fastopen = msg.flags() & uapi::MSG_FASTOPEN != 0;
+    if this.is_connecting() {
+        if nonblock && fastopen {
+            return Err(NetErrno::Already.into());
+        }
+        wait_decided(this, socket, socket.sock().sndtimeo(nonblock))?;
+    } else if fastopen {
+        fallback::give_up(this, socket.sock(), Reason::OptionUnsupported);
+    }
+    msg.send(socket)
+}
+
+/// recvmsg(2).
+pub(super) fn recv(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    msg: &Message<'_>,
+    flags: c_int,
+) -> Result<c_int> {
+    let errors = flags & uapi::MSG_ERRQUEUE as c_int != 0;
+    if this.is_connecting() && !errors {
+        let nonblock = flags & uapi::MSG_DONTWAIT as c_int != 0;
+        wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
+    }
+    msg.recv(socket, flags)
+}
+
+/// splice(2) out of the socket.
+pub(super) fn splice_read(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    splice: &Splice<'_>,
+) -> Result<isize> {
+    if this.is_connecting() {
+        let nonblock = splice.is_nonblocking(socket);
+        wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
+    }
+    splice.tcp(socket)
+}
+
+/// ioctl(2): the handshake's bytes are not the application's.
+pub(super) fn ioctl(this: &Arc<Attachment>, socket: Socket<'_>, request: Ioctl) -> Result<c_int> {
+    let handshake = this.active().is_some_and(|active| active.is_connected());
+    match request.cmd {
+        uapi::SIOCINQ | uapi::SIOCOUTQ | uapi::SIOCOUTQNSD if handshake => {
+            request.put_int(0).map(|()| 0)
+        }
+        _ => request.tcp(socket),
+    }
+}
+
+/// poll(2).
+pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
+    // In this order: what is decided after TCP has been looked at wakes again.
+    let mask = poll.tcp(socket);
+    let phase = this.phase.lock().clone();
+    match phase {
+        Phase::Connecting(_) => match socket.sock().state() {
+            TcpState::Established | TcpState::Closing => mask & uapi::EPOLLERR,
+            _ => mask,
+        },
+        Phase::Listening(listener) if listener.has_connection(&listener) => {
+            uapi::EPOLLIN | uapi::EPOLLRDNORM
+        }
+        Phase::Listening(_) => 0,
+        Phase::Idle => mask,
+        Phase::Plain => poll.tcp(socket),
+    }
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! listen(2) and accept(2).
+//!
+//! TCP has one queue of connections for a listener. Those without SMC at both
+//! ends are the application's as they are; the others go through a handshake
+//! first, all at the same time, and are ready when it is over. Ready ones wait
+//! here, and count against the backlog as those in TCP's queue do.
+
+use super::{fallback, passive::Passive, Attachment, Phase, SmcSock, HANDSHAKES};
+use crate::abstractions::{
+    net::{
+        attach::EventSock,
+        sock::{Child, Sock, TcpState},
+        socket::Socket,
+        stream::Listening,
+    },
+    wait::{Share, Waited},
+    work::{Run, Task, Workqueue},
+};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use kernel::{
+    ffi::c_int,
+    new_mutex,
+    prelude::*,
+    rbtree::{RBTree, RBTreeNodeReservation},
+    sync::{Arc, Mutex},
+    types::ARef,
+};
+use smc_proto::wire::clc::Reason;
+
+/// Handshakes of one listener at a time. Clients that come when there are so
+/// many are served as by TCP: the SYN-ACK does not offer them SMC.
+const MAX_HANDSHAKES: usize = 16_384;
+/// The same where the administrator or the application wants it limited: as many
+/// as the C module works on (WQ_DFL_ACTIVE).
+const LIMITED_HANDSHAKES: usize = 256;
+
+/// A listening socket.
+#[pin_data]
+pub(super) struct Listener {
+    sock: ARef<Sock>,
+    #[pin]
+    queues: Mutex<Queues>,
+    /// Connections that TCP has announced, and that came out of its queue.
+    plain: Tally,
+    smc: Tally,
+    handshakes: AtomicUsize,
+}
+
+struct Queues {
+    open: bool,
+    next: u64,
+    /// Ready ones, then those in a handshake, each in the order they came in.
+    entries: RBTree<u64, Entry>,
+}
+
+enum Entry {
+    Ready(Child),
+    Handshake(Arc<Task<Passive>>),
+}
+
+/// Key of the first handshake; keys of ready ones are below.
+const HANDSHAKES_FROM: u64 = 1 << 63;
+
+/// How many connections of a kind are in TCP's queue, or on their way to it.
+/// Some of them get lost on that way: the answer may be yes though there is none.
+#[derive(Default)]
+struct Tally {
+    made: AtomicU32,
+    taken: AtomicU32,
+}
+
+impl Tally {
+    fn add(&self) {
+        self.made.fetch_add(1, Ordering::Release);
+    }
+
+    fn take(&self) {
+        self.taken.fetch_add(1, Ordering::Release);
+    }
+
+    fn any(&self) -> bool {
+        self.made.load(Ordering::Acquire) != self.taken.load(Ordering::Acquire)
+    }
+}
+
+impl Queues {
+    /// Adds a connection behind the others of its kind.
+    fn insert(&mut self, node: RBTreeNodeReservation<u64, Entry>, entry: Entry) -> u64 {
+        let mut key = self.next;
+        if let Entry::Handshake(_) = entry {
+            key |= HANDSHAKES_FROM;
+        }
+        self.next += 1;
+        self.entries.insert(node.into_node(key, entry));
+        key
+    }
+
+    /// The first one that is ready.
+    fn pop_ready(&mut self) -> Option<Child> {
+        let first = self.entries.cursor_front()?;
+        if *first.current().0 >= HANDSHAKES_FROM {
+            return None;
+        }
+        match first.remove_current().1.to_key_value().1 {
+            Entry::Ready(child) => Some(child),
+            Entry::Handshake(_) => None,
+        }
+    }
+
+    fn has_ready(&self) -> bool {
+        self.entries
+            .keys()
+            .next()
+            .is_some_and(|key| *key < HANDSHAKES_FROM)
+    }
+}
+
+impl Listener {
+    fn new(sock: &Sock) -> Result<Arc<Task<Self>>> {
+        Arc::pin_init(
+            Task::new(try_pin_init!(Self {
+                sock: sock.into(),
+                queues <- new_mutex!(Queues {
+                    open: true,
+                    next: 0,
+                    entries: RBTree::new(),
+                }, "Listener::queues"),
+                plain: Tally::default(),
+                smc: Tally::default(),
+                handshakes: AtomicUsize::new(0),
+            }? Error)),
+            GFP_KERNEL,
+        )
+    }
+
+    /// TCP has made a connection; softirq.
+    pub(super) fn on_child(&self, smc: bool) {
+        if smc {
+            self.smc.add();
+        } else {
+            self.plain.add();
+        }
+    }
+
+    /// A connection is in TCP's queue; softirq, the listener is not locked.
+    pub(super) fn on_connection(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) {
+        if self.smc.any() {
+            Task::kick(task);
+        }
+        if self.plain.any() {
+            sock.default_data_ready();
+        }
+    }
+
+    /// Whether SMC is not to be offered for now; softirq.
+    pub(super) fn is_congested(&self, limited: bool) -> bool {
+        let most = if limited {
+            LIMITED_HANDSHAKES
+        } else {
+            MAX_HANDSHAKES
+        };
+        self.handshakes.load(Ordering::Relaxed) >= most
+    }
+
+    /// Whether there is a connection for accept(). Process context.
+    pub(super) fn has_connection(&self, task: &Arc<Task<Self>>) -> bool {
+        let mut queues = self.queues.lock();
+        if !queues.has_ready() && !self.sock.acceptq_empty() {
+            self.sort(&mut queues, task);
+        }
+        queues.has_ready()
+    }
+
+    /// The next connection for accept().
+    fn take(&self, task: &Arc<Task<Self>>) -> Result<Child> {
+        let mut queues = self.queues.lock();
+        if let Some(child) = queues.pop_ready() {
+            self.sock.acceptq_removed();
+            return Ok(child);
+        }
+        while !self.is_full() {
+            let child = self.sock.accept_now()?;
+            if !child.syn_smc() {
+                self.plain.take();
+                return Ok(child);
+            }
+            self.smc.take();
+            self.start(&mut queues, child, task);
+        }
+        Err(EAGAIN)
+    }
+
+    fn is_full(&self) -> bool {
+        self.handshakes.load(Ordering::Relaxed) >= MAX_HANDSHAKES
+    }
+
+    /// Takes everything out of TCP's queue; whether something is ready then that
+    /// was not before.
+    fn sort(&self, queues: &mut Queues, task: &Arc<Task<Self>>) -> bool {
+        let mut ready = false;
+        while queues.open && !self.is_full() && !self.sock.acceptq_empty() {
+            let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) else {
+                break;
+            };
+            let Ok(child) = self.sock.accept_now() else {
+                break;
+            };
+            if child.syn_smc() {
+                self.smc.take();
+                self.start_at(queues, node, child, task);
+            } else {
+                self.plain.take();
+                self.sock.acceptq_added();
+                queues.insert(node, Entry::Ready(child));
+                ready = true;
+            }
+        }
+        ready
+    }
+
+    /// Begins the handshake of a connection, or closes it without memory for one.
+    fn start(&self, queues: &mut Queues, child: Child, task: &Arc<Task<Self>>) {
+        if let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) {
+            self.start_at(queues, node, child, task);
+        }
+    }
+
+    fn start_at(
+        &self,
+        queues: &mut Queues,
+        node: RBTreeNodeReservation<u64, Entry>,
+        child: Child,
+        task: &Arc<Task<Self>>,
+    ) {
+        let key = queues.next | HANDSHAKES_FROM;
+        if let Ok(passive) = Passive::new(child, task.clone(), key) {
+            queues.insert(node, Entry::Handshake(passive.clone()));
+            self.handshakes.fetch_add(1, Ordering::Relaxed);
+            Passive::begin(&passive);
+        }
+    }
+
+    /// The handshake `key` is over: the connection is ready, if there is one.
+    /// Process context.
+    pub(super) fn finish(&self, key: u64, child: Option<Child>, task: &Arc<Task<Self>>) {
+        let mut queues = self.queues.lock();
+        let Some(node) = queues.entries.remove_node(&key) else {
+            // The listener was closed first.
+            return;
+        };
+        let full = self.is_full();
+        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        let ready = child.is_some();
+        if let Some(child) = child {
+            self.sock.acceptq_added();
+            queues.insert(node.into_reservation(), Entry::Ready(child));
+        }
+        drop(queues);
+        if full {
+            Task::kick(task);
+        }
+        if ready {
+            self.sock.default_data_ready();
+        }
+    }
+
+    /// The socket listens no more: all connections are closed. Process context.
+    pub(super) fn close(&self) {
+        let mut queues = self.queues.lock();
+        queues.open = false;
+        let entries = core::mem::take(&mut queues.entries);
+        for entry in entries.values() {
+            match entry {
+                Entry::Ready(_) => self.sock.acceptq_removed(),
+                Entry::Handshake(passive) => Passive::cancel(passive),
+            }
+        }
+        drop(queues);
+        // Closing takes the time it takes.
+        drop(entries);
+    }
+}
+
+impl Run for Listener {
+    fn queue() -> &'static Workqueue {
+        &HANDSHAKES
+    }
+
+    fn run(this: &Arc<Task<Self>>) {
+        let ready = this.sort(&mut this.queues.lock(), this);
+        if ready {
+            this.sock.default_data_ready();
+        }
+    }
+}
+
+/// listen(2).
+pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int) -> Result<c_int> {
+    let _setup = this.setup.lock();
+    let sock = socket.sock();
+    if !matches!(&*this.phase.lock(), Phase::Idle) {
+        // A new backlog, or an error.
+        return socket.tcp_listen(backlog);
+    }
+    let listener = Listener::new(sock)?;
+    let locked = sock.lock();
+    if locked.state() == TcpState::Close && Listening::prepare(this, &locked).is_err() {
+        fallback::to_plain(this, &locked, Reason::OptionUnsupported);
+    } else {
+        this.enter(Phase::Listening(listener));
+    }
+    drop(locked);
+    let done = socket.tcp_listen(backlog);
+    if done.is_err() && !this.is_plain() {
+        Listening::undo::<SmcSock>(&sock.lock());
+        this.enter(Phase::Idle);
+    }
+    done
+}
+
+/// accept(2), without the new socket.
+pub(super) fn accept(this: &Arc<Attachment>, socket: Socket<'_>, nonblock: bool) -> Result<Child> {
+    let mut left = socket.sock().rcvtimeo(nonblock);
+    loop {
+        // Once more after each wait: somebody may have stopped listening.
+        let listener = this.listener().ok_or(EINVAL)?;
+        match listener.take(&listener) {
+            Err(e) if e == EAGAIN => {}
+            done => return done,
+        }
+        if left == 0 {
+            return Err(EAGAIN);
+        }
+        let news =
+            || listener.has_connection(&listener) || socket.sock().state() != TcpState::Listen;
+        left = match socket.wait(Share::One, left, news) {
+            Waited::Done(rest) => rest,
+            Waited::TimedOut => return Err(EAGAIN),
+            Waited::Signal(rest) => return Err(Socket::interrupted(rest)),
+        };
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Socket options. Those of TCP and IP are TCP's; a few decide that the socket
+//! cannot be anything else, or would let the application see the handshake.
+
+use super::{fallback, Attachment, Phase};
+use crate::abstractions::net::{
+    errno::NetErrno,
+    socket::{OptName, OptOut, OptValue, Socket},
+    uapi::{self, SMC_LIMIT_HS, SOL_IPV6, SOL_SMC, SOL_TCP},
+};
+use core::sync::atomic::Ordering;
+use kernel::{ffi::c_int, prelude::*, sync::Arc};
+use smc_proto::wire::clc::Reason;
+
+/// An option of TCP that SMC cannot go along with.
+fn is_tcp_only(opt: OptName) -> bool {
+    opt.level == SOL_TCP
+        && matches!(
+            opt.name,
+            uapi::TCP_FASTOPEN
+                | uapi::TCP_FASTOPEN_CONNECT
+                | uapi::TCP_FASTOPEN_KEY
+                | uapi::TCP_FASTOPEN_NO_COOKIE
+                | uapi::TCP_REPAIR
+        )
+}
+
+/// What TCP answers while it is not connected to options that want it to be, and
+/// that would take the stream away from the handshake.
+fn not_before_connected(opt: OptName) -> Option<NetErrno> {
+    let takes_stream = matches!(
+        (opt.level, opt.name),
+        (
+            SOL_TCP,
+            uapi::TCP_ULP | uapi::TCP_ZEROCOPY_RECEIVE | uapi::TCP_REPAIR
+        ) | (SOL_IPV6, uapi::IPV6_ADDRFORM)
+    );
+    takes_stream.then_some(NetErrno::NotConn)
+}
+
+/// setsockopt(2).
+pub(super) fn set(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    opt: OptName,
+    value: &OptValue,
+) -> Result<c_int> {
+    if opt.level == SOL_SMC {
+        return set_smc(this, opt, value);
+    }
+    let handshake = this.active().is_some_and(|active| active.is_connected());
+    if let Some(e) = not_before_connected(opt).filter(|_| handshake) {
+        return Err(e.into());
+    }
+    let done = value.tcp_set(socket, opt)?;
+    if is_tcp_only(opt) {
+        let sock = socket.sock();
+        fallback::give_up(this, sock, Reason::OptionUnsupported);
+        if matches!(&*this.phase.lock(), Phase::Listening(_)) {
+            // Connections that come from now on are plain ones.
+            sock.set_syn_smc(false);
+        }
+    }
+    Ok(done)
+}
+
+fn set_smc(this: &Arc<Attachment>, opt: OptName, value: &OptValue) -> Result<c_int> {
+    let value = value.int()?;
+    if opt.name != SMC_LIMIT_HS {
+        return Err(NetErrno::OpNotSupp.into());
+    }
+    this.limit_handshakes.store(value != 0, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// getsockopt(2).
+pub(super) fn get(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    opt: OptName,
+    out: &OptOut,
+) -> Result<c_int> {
+    if opt.level == SOL_SMC {
+        if opt.name != SMC_LIMIT_HS {
+            return Err(NetErrno::OpNotSupp.into());
+        }
+        let value = this.limit_handshakes.load(Ordering::Relaxed);
+        return out.put_int(value.into()).map(|()| 0);
+    }
+    let reads_stream = opt.level == SOL_TCP && opt.name == uapi::TCP_ZEROCOPY_RECEIVE;
+    if reads_stream && this.is_connecting() {
+        return Err(NetErrno::NotConn.into());
+    }
+    out.tcp_get(socket, opt)
+}
