@@ -25,19 +25,10 @@ differs() {
 	! diff -q matrix-smc matrix-none
 }
 
-# A socket that is not connected answers as TCP's does.
-ops() { on server "module_in smc_rs && sockets ops $1 $2 $3" | tee "$SMC_RS_TEST_OUT/ops-$1-$3"; }
-like_tcp() {
-	ops 2 1 0 > /dev/null && [ "$(wc -l < "$SMC_RS_TEST_OUT/ops-2-0")" -ge 10 ] || return 1
-	ops 43 1 0 > /dev/null && ops 2 1 256 > /dev/null || return 1
-	cd "$SMC_RS_TEST_OUT" && diff ops-2-0 ops-43-0 && diff ops-2-0 ops-2-256
-}
-
-plan 6
+plan 5
 check "the C module's answers" matrix smc
 check "this module's answers" matrix smc_rs
 check "they are the same" same
 check "the answers of neither" matrix none
 check "are others" differs
-check "an unconnected socket's operations answer as TCP's" like_tcp
 finish

@@ -6,17 +6,14 @@
  *                               exit status 1 if any failed
  *   sockets matrix              every combination that could matter to AF_SMC
  *   sockets hold F T P          keeps one open until killed
- *   sockets ops F T P           what the operations of a fresh one answer
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,26 +61,6 @@ static void matrix(void)
 	try_one(-1, SOCK_STREAM, 0);
 }
 
-static void fresh_socket_ops(int fd)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
-	int sv[2], value = 1;
-	char byte = 0;
-
-	printf("bind %s\n", result(bind(fd, (struct sockaddr *)&addr, sizeof(addr))));
-	printf("connect %s\n", result(connect(fd, (struct sockaddr *)&addr, sizeof(addr))));
-	printf("listen %s\n", result(listen(fd, 1)));
-	printf("accept %s\n", result(accept(fd, NULL, NULL)));
-	printf("getsockname %s\n", result(getsockname(fd, (struct sockaddr *)&addr, &len)));
-	printf("send %s\n", result(send(fd, &byte, 1, MSG_NOSIGNAL)));
-	printf("recv %s\n", result(recv(fd, &byte, 1, MSG_DONTWAIT)));
-	printf("shutdown %s\n", result(shutdown(fd, SHUT_RDWR)));
-	printf("ioctl %s\n", result(ioctl(fd, FIONREAD, &value)));
-	printf("setsockopt %s\n", result(setsockopt(fd, IPPROTO_TCP, 1, &value, sizeof(value))));
-	printf("socketpair %s\n", result(socketpair(AF_SMC, SOCK_STREAM, 0, sv)));
-}
-
 int main(int argc, char **argv)
 {
 	int failed = 0, i, fd;
@@ -92,20 +69,17 @@ int main(int argc, char **argv)
 		matrix();
 		return 0;
 	}
-	if (argc == 5 && (!strcmp(argv[1], "hold") || !strcmp(argv[1], "ops"))) {
+	if (argc == 5 && !strcmp(argv[1], "hold")) {
 		fd = socket(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
 		if (fd < 0) {
 			perror("socket");
 			return 1;
 		}
-		if (!strcmp(argv[1], "ops"))
-			fresh_socket_ops(fd);
-		else
-			pause();
+		pause();
 		return 0;
 	}
 	if (argc < 4 || argc % 3 != 1) {
-		fprintf(stderr, "usage: sockets [hold|ops] F T P ... | matrix\n");
+		fprintf(stderr, "usage: sockets [hold] F T P ... | matrix\n");
 		return 2;
 	}
 	for (i = 1; i < argc; i += 3)
