@@ -217,8 +217,16 @@ impl Run for Passive {
         io.unhook();
         let child = io.child.take();
         drop(io);
-        // An error closes the child.
-        let child = end.and_then(|fallback| decline(child.ok_or(EINVAL)?, &fallback));
-        this.listener.finish(this.key, child.ok(), &this.listener);
+        let child = match (end, child) {
+            (Ok(fallback), Some(child)) => decline(child, &fallback).ok(),
+            (Err(e), Some(child)) => {
+                // A reset: the kernel need not remember the connection for the
+                // client's answers, of whom there may be many.
+                child.fail(e);
+                None
+            }
+            (_, None) => None,
+        };
+        this.listener.finish(this.key, child, &this.listener);
     }
 }
