@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <net/rps.h>
 #include <net/sock.h>
 
 void smc_rs_helper_sock_hold(struct sock *sk)
@@ -102,6 +103,11 @@ wait_queue_head_t *smc_rs_helper_sk_sleep(struct sock *sk)
 void smc_rs_helper_sk_wake_async_out(struct sock *sk)
 {
 	sk_wake_async_rcu(sk, SOCK_WAKE_IO, POLL_OUT);
+}
+
+void smc_rs_helper_sock_rps_record_flow(const struct sock *sk)
+{
+	sock_rps_record_flow(sk);
 }
 
 void smc_rs_helper_sock_graft(struct sock *sk, struct socket *parent)

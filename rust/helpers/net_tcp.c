@@ -25,6 +25,11 @@ u32 smc_rs_helper_tcp_delivered(const struct sock *sk)
 	return tcp_sk(sk)->delivered;
 }
 
+u8 smc_rs_helper_tcp_defer_accept(const struct sock *sk)
+{
+	return READ_ONCE(inet_csk(sk)->icsk_accept_queue.rskq_defer_accept);
+}
+
 void smc_rs_helper_tcp_set_smc_hs_congested(struct sock *sk,
 					    bool (*congested)(const struct sock *sk))
 {

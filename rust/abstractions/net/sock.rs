@@ -118,6 +118,25 @@ impl Sock {
         unsafe { bindings::tcp_peer_smc_ok(self.as_ptr()) }
     }
 
+    /// Whether the SYNs of the two ends have crossed, so that neither is a
+    /// server. To be asked when the connection has just been made.
+    pub(crate) fn syns_crossed(&self) -> bool {
+        // TCP counts its SYN as delivered when it is acknowledged, and, if it was
+        // also a SYN-ACK, again when the connection is made (tcp_input.c, the
+        // state SYN_RECV).
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_delivered(self.as_ptr()) > 1 }
+    }
+
+    /// For how long, in seconds, a listener keeps a connection for itself that
+    /// brings no data (TCP_DEFER_ACCEPT).
+    pub(crate) fn defer_accept(&self) -> u32 {
+        // SAFETY: a TCP sock, by the type invariant.
+        let retries = u32::from(unsafe { bindings::tcp_defer_accept(self.as_ptr()) });
+        // It is kept as the number of SYN-ACKs that are sent in that time.
+        (0..retries).map(|n| 1 << n.min(6)).sum()
+    }
+
     /// Offers SMC from the next SYN or SYN-ACK on, or does so no more.
     pub(crate) fn set_syn_smc(&self, on: bool) {
         // SAFETY: a TCP sock; the field is a byte of its own.

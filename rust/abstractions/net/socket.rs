@@ -223,6 +223,7 @@ impl NewSocket<'_> {
         // socket's first ones, which are of this module: not the last reference,
         // as the listener has one too.
         unsafe {
+            bindings::sock_rps_record_flow(child.as_ptr());
             bindings::socket_set_zerocopy(socket);
             bindings::sock_graft(child.as_ptr(), socket);
             (*socket).state = bindings::socket_state_SS_CONNECTED;

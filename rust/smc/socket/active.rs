@@ -136,7 +136,7 @@ impl Active {
             return self.on_data(sock, task);
         }
         match sock.state() {
-            TcpState::Established | TcpState::Closing if sock.syn_smc() && sock.peer_smc() => {
+            TcpState::Established | TcpState::Closing if Self::is_client_of_smc(sock) => {
                 // Each byte counts, whatever the application has asked for.
                 let rcvlowat = sock.swap_rcvlowat(1);
                 self.rcvlowat.store(rcvlowat, Ordering::Release);
@@ -150,6 +150,12 @@ impl Active {
             // What the application sees of it is TCP's.
             _ => sock.default_state_change(),
         }
+    }
+
+    /// Whether the peer is a server with SMC. Where both ends have connected to
+    /// each other there is no server to answer a Proposal.
+    fn is_client_of_smc(sock: &Sock) -> bool {
+        sock.syn_smc() && sock.peer_smc() && !sock.syns_crossed()
     }
 
     /// Something has come; contexts as in `on_state`.

@@ -15,6 +15,7 @@ use crate::abstractions::{
         socket::Socket,
         stream::Listening,
     },
+    trace,
     wait::{Share, Waited},
     work::{Run, Task, Workqueue},
 };
@@ -164,6 +165,11 @@ impl Listener {
         self.handshakes.load(Ordering::Relaxed) >= most
     }
 
+    /// TCP_DEFER_ACCEPT, in seconds.
+    pub(super) fn defer_accept(&self) -> u32 {
+        self.sock.defer_accept()
+    }
+
     /// Whether there is a connection for accept(). Process context.
     pub(super) fn has_connection(&self, task: &Arc<Task<Self>>) -> bool {
         let mut queues = self.queues.lock();
@@ -184,12 +190,18 @@ impl Listener {
             let child = self.sock.accept_now()?;
             if !child.syn_smc() {
                 self.plain.take();
+                Self::trace_plain(&child);
                 return Ok(child);
             }
             self.smc.take();
             self.start(&mut queues, child, task);
         }
         Err(EAGAIN)
+    }
+
+    /// A client without SMC.
+    fn trace_plain(child: &Child) {
+        trace::switch_to_fallback(child, Reason::PeerNoSmc.code());
     }
 
     fn is_full(&self) -> bool {
@@ -212,6 +224,7 @@ impl Listener {
                 self.start_at(queues, node, child, task);
             } else {
                 self.plain.take();
+                Self::trace_plain(&child);
                 self.sock.acceptq_added();
                 queues.insert(node, Entry::Ready(child));
                 ready = true;

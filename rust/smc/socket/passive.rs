@@ -50,6 +50,9 @@ struct Io {
     hook: Option<Arc<Attached<Hook>>>,
     /// The application's SO_RCVLOWAT, inherited from the listener.
     rcvlowat: i32,
+    /// A plain connection already; accept() shall not have it before there are
+    /// data, or before this time (TCP_DEFER_ACCEPT).
+    deferred: Option<Millis>,
     cancelled: bool,
 }
 
@@ -91,6 +94,7 @@ impl Passive {
                     child: Some(child),
                     hook: None,
                     rcvlowat: 1,
+                    deferred: None,
                     cancelled: false,
                 }, "Passive::io"),
             }? Error)),
@@ -142,7 +146,7 @@ impl Io {
     }
 
     /// Does what can be done without waiting; `None`: there is more to come.
-    fn step(&mut self) -> Option<Result<Fallback>> {
+    fn step(&mut self) -> Option<Result> {
         if self.hook.is_none() || self.cancelled {
             return Some(Err(NetErrno::ConnAborted.into()));
         }
@@ -154,7 +158,7 @@ impl Io {
                     Ok(None) => return None,
                     Err(e) => return Some(Err(e)),
                 },
-                Action::Fallback(fallback) => return Some(Ok(fallback)),
+                Action::Fallback(fallback) => return Some(self.fall_back(&fallback)),
                 Action::Abort(abort) => return Some(Err(clc::error_of(abort.cause))),
                 // Steps towards a device, and there is none.
                 _ => return Some(Err(NetErrno::Proto.into())),
@@ -178,24 +182,44 @@ impl Io {
         })
     }
 
-    fn deadline(&self) -> Option<Millis> {
-        self.server.deadline()
-    }
-}
-
-/// Tells the client of the fallback, where it does not know.
-fn decline(child: Child, fallback: &Fallback) -> Result<Child> {
-    let child = match fallback.decline(crate::smc::identity::peer_id()) {
-        None => child,
-        Some(_) => {
+    /// The connection is a plain one from here on; the client is told, where it
+    /// does not know.
+    fn fall_back(&mut self, fallback: &Fallback) -> Result {
+        let mut child = self.child.take().ok_or(EINVAL)?;
+        if fallback.decline(crate::smc::identity::peer_id()).is_some() {
+            // What cannot be told is closed.
             let vessel = Vessel::new(child)?;
             clc::send_decline(vessel.sock(), fallback)?;
-            vessel.into_child()
+            child = vessel.into_child();
         }
-    };
-    child.lock().set_syn_smc(false);
-    trace::switch_to_fallback(&child, fallback.reason.code());
-    Ok(child)
+        child.lock().set_syn_smc(false);
+        trace::switch_to_fallback(&child, fallback.reason.code());
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// The handshake has come to `end`: what is left of the connection, or when to
+    /// look again whether accept() may have it.
+    fn is_ready(&mut self, end: Result, defer: u32) -> Result<Option<Child>, Millis> {
+        if let (Ok(()), Some(child)) = (&end, &self.child) {
+            let now = clc::now();
+            let until = *self
+                .deferred
+                .get_or_insert(now.after(defer.saturating_mul(1000)));
+            if now < until && !self.cancelled && !child.has_input() {
+                return Err(until);
+            }
+        }
+        self.unhook();
+        let child = self.child.take();
+        match (&end, &child) {
+            // A reset: the kernel need not remember the connection for the answers
+            // of the client, of whom there may be many.
+            (Err(e), Some(child)) => child.fail(*e),
+            _ => return Ok(child),
+        }
+        Ok(None)
+    }
 }
 
 impl Run for Passive {
@@ -208,25 +232,21 @@ impl Run for Passive {
         if io.child.is_none() {
             return;
         }
-        let Some(end) = io.step() else {
-            if let Some(until) = io.deadline() {
-                Task::run_after(this, clc::jiffies_until(until));
-            }
-            return;
+        let end = match io.deferred {
+            None => io.step(),
+            Some(_) => Some(Ok(())),
         };
-        io.unhook();
-        let child = io.child.take();
-        drop(io);
-        let child = match (end, child) {
-            (Ok(fallback), Some(child)) => decline(child, &fallback).ok(),
-            (Err(e), Some(child)) => {
-                // A reset: the kernel need not remember the connection for the
-                // client's answers, of whom there may be many.
-                child.fail(e);
-                None
-            }
-            (_, None) => None,
+        let ready = match end {
+            None => Err(io.server.deadline()),
+            Some(end) => io.is_ready(end, this.listener.defer_accept()).map_err(Some),
         };
-        this.listener.finish(this.key, child, &this.listener);
+        match ready {
+            Ok(child) => {
+                drop(io);
+                this.listener.finish(this.key, child, &this.listener);
+            }
+            Err(Some(until)) => Task::run_after(this, clc::jiffies_until(until)),
+            Err(None) => {}
+        }
     }
 }
