@@ -80,6 +80,11 @@ int smc_rs_helper_sk_state(const struct sock *sk)
 	return smp_load_acquire(&sk->sk_state);
 }
 
+bool smc_rs_helper_sk_is_shut_down(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_shutdown);
+}
+
 bool smc_rs_helper_sk_dead(const struct sock *sk)
 {
 	return sock_flag(sk, SOCK_DEAD);

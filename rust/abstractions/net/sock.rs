@@ -143,6 +143,12 @@ impl Sock {
         unsafe { bindings::tcp_set_syn_smc(self.as_ptr(), on) };
     }
 
+    /// Whether shutdown(2) has been called, in whatever direction.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::sk_is_shut_down(self.as_ptr()) }
+    }
+
     /// Whether an IPsec policy hangs on the socket.
     pub(crate) fn has_ipsec_policy(&self) -> bool {
         // SAFETY: alive, by the type invariant.
@@ -379,10 +385,12 @@ impl Child {
 }
 
 impl Drop for Child {
-    /// Closes the connection. Process context; may sleep.
+    /// Resets the connection, as TCP does with those that nobody accepts: there
+    /// is nobody for whom it would have to remember them. Process context; may
+    /// sleep.
     fn drop(&mut self) {
-        // SAFETY: alive and owned, by the type invariant; without a file there is
-        // nobody to linger for.
+        self.fail(NetErrno::ConnAborted.into());
+        // SAFETY: alive and owned, by the type invariant.
         unsafe { bindings::tcp_close(self.0.as_ptr(), 0) };
     }
 }

@@ -241,7 +241,8 @@ impl NewSocket<'_> {
 ///
 /// # Invariants
 ///
-/// A live `struct socket` with plain TCP operations, which has the child's sock.
+/// A live `struct socket` with plain TCP operations, which has the child's sock
+/// until it is taken out for good.
 pub(crate) struct Vessel(NonNull<bindings::socket>);
 
 // SAFETY: a socket may be used and released by any thread.
@@ -289,7 +290,11 @@ impl Vessel {
     }
 
     /// Takes the child out again. Process context; may sleep.
-    pub(crate) fn into_child(self) -> Child {
+    pub(crate) fn into_child(mut self) -> Child {
+        self.take()
+    }
+
+    fn take(&mut self) -> Child {
         let socket = self.0.as_ptr();
         // SAFETY: the socket is alive and ours alone, so is its sock, which is
         // parted from it under the locks that guard the two pointers.
@@ -299,16 +304,20 @@ impl Vessel {
             bindings::sk_part(sk);
             (*socket).sk = ptr::null_mut();
             drop(locked);
-            // INVARIANT: of `Child`; dropping `self` releases an empty socket.
+            // INVARIANT: of `Child`.
             Child::from_raw(NonNull::new_unchecked(sk))
         }
     }
 }
 
 impl Drop for Vessel {
-    /// Closes the connection, if it is still inside. Process context.
+    /// Resets the connection, if it is still inside. Process context.
     fn drop(&mut self) {
-        // SAFETY: ours alone, by the type invariant.
+        // SAFETY: alive and ours alone.
+        if !unsafe { (*self.0.as_ptr()).sk.is_null() } {
+            drop(self.take());
+        }
+        // SAFETY: ours alone, and empty.
         unsafe { bindings::sock_release(self.0.as_ptr()) };
     }
 }

@@ -89,14 +89,18 @@ fn begin(this: &Arc<Attachment>, socket: Socket<'_>) -> Result<Option<Arc<Task<A
     if locked.state() != TcpState::Close || !socket.is_unconnected(&locked) {
         return Ok(None);
     }
-    let Ok(active) = active else {
-        // TCP can do with less.
-        fallback::to_plain(this, &locked, Reason::NoMemory);
-        return Ok(None);
+    // TCP can do with less memory, and with one direction only.
+    let cannot = match active {
+        Ok(active) if !locked.is_shut_down() => {
+            locked.set_syn_smc(true);
+            this.enter(Phase::Connecting(active.clone()));
+            return Ok(Some(active));
+        }
+        Ok(_) => Reason::OptionUnsupported,
+        Err(_) => Reason::NoMemory,
     };
-    locked.set_syn_smc(true);
-    this.enter(Phase::Connecting(active.clone()));
-    Ok(Some(active))
+    fallback::to_plain(this, &locked, cannot);
+    Ok(None)
 }
 
 /// After a connect() that TCP has refused: the next one starts anew.

@@ -23,7 +23,7 @@ use smc_proto::wire::clc::Reason;
 
 /// Waits until connect() is over, one way or the other.
 fn wait_decided(this: &Arc<Attachment>, socket: Socket<'_>, timeout: c_long) -> Result {
-    match socket.wait(Share::All, timeout, || !this.is_connecting()) {
+    match socket.wait(Share::All, timeout, || !this.is_undecided(socket.sock())) {
         Waited::Done(_) => Ok(()),
         Waited::TimedOut => Err(EAGAIN),
         Waited::Signal(left) => Err(Socket::interrupted(left)),
@@ -34,7 +34,7 @@ fn wait_decided(this: &Arc<Attachment>, socket: Socket<'_>, timeout: c_long) -> 
 pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>) -> Result<c_int> {
     let nonblock = msg.flags() & uapi::MSG_DONTWAIT != 0;
     let fastopen = msg.flags() & uapi::MSG_FASTOPEN != 0;
-    if this.is_connecting() {
+    if this.is_undecided(socket.sock()) {
         if nonblock && fastopen {
             return Err(NetErrno::Already.into());
         }
@@ -53,7 +53,7 @@ pub(super) fn recv(
     flags: c_int,
 ) -> Result<c_int> {
     let errors = flags & uapi::MSG_ERRQUEUE as c_int != 0;
-    if this.is_connecting() && !errors {
+    if this.is_undecided(socket.sock()) && !errors {
         let nonblock = flags & uapi::MSG_DONTWAIT as c_int != 0;
         wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
     }
@@ -66,7 +66,7 @@ pub(super) fn splice_read(
     socket: Socket<'_>,
     splice: &Splice<'_>,
 ) -> Result<isize> {
-    if this.is_connecting() {
+    if this.is_undecided(socket.sock()) {
         let nonblock = splice.is_nonblocking(socket);
         wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
     }

@@ -23,7 +23,7 @@ use crate::{
             errno::NetErrno,
             family::{Family as SocketFamily, FamilyRegistration as SocketFamilyRegistration},
             proto::{Proto, ProtoRegistration},
-            sock::Sock,
+            sock::{Sock, TcpState},
             socket::{
                 Address, Ioctl, Message, NewSocket, OptName, OptOut, OptValue, Poll, Socket, Splice,
             },
@@ -98,6 +98,13 @@ impl SmcSock {
 
     fn is_connecting(&self) -> bool {
         matches!(&*self.phase.lock(), Phase::Connecting(_))
+    }
+
+    /// Whether it will turn out what the connection is without anybody's doing:
+    /// one that TCP has not brought about will not.
+    fn is_undecided(&self, sock: &Sock) -> bool {
+        self.active()
+            .is_some_and(|active| active.is_connected() || sock.state() != TcpState::Close)
     }
 
     fn is_plain(&self) -> bool {

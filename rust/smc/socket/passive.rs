@@ -212,13 +212,7 @@ impl Io {
         }
         self.unhook();
         let child = self.child.take();
-        match (&end, &child) {
-            // A reset: the kernel need not remember the connection for the answers
-            // of the client, of whom there may be many.
-            (Err(e), Some(child)) => child.fail(*e),
-            _ => return Ok(child),
-        }
-        Ok(None)
+        Ok(child.filter(|_| end.is_ok()))
     }
 }
 
