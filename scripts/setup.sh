@@ -14,10 +14,12 @@ packages=(
 	# the guests and what runs in them
 	qemu-system-x86 busybox-static iproute2 rdma-core ibverbs-utils iputils-ping procps
 	ethtool tcpdump tshark libnl-genl-3-dev pkg-config python3 python3-venv nginx-light wrk
+	redis-tools iperf3 curl
 )
 # The same without apt: what must be found, and what it is for.
 commands=(make gcc bc flex bison pahole cpio depmod rsync xz perl
-	  qemu-system-x86_64 busybox ip rdma tcpdump tshark pkg-config python3 nginx wrk)
+	  qemu-system-x86_64 busybox ip rdma tcpdump tshark pkg-config python3 nginx wrk
+	  redis-benchmark iperf3 curl)
 
 missing_packages() {
 	local p

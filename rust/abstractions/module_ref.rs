@@ -35,7 +35,7 @@ static UNSEATED: AtomicBool = AtomicBool::new(false);
 /// Threads in a [`Visit`].
 static VISITS: AtomicUsize = AtomicUsize::new(0);
 
-fn this_module() -> *mut bindings::module {
+pub(super) fn this_module() -> *mut bindings::module {
     THIS_MODULE.as_ptr().cast()
 }
 

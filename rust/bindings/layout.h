@@ -58,10 +58,15 @@ FIELD(proto_accept_arg, err);
 FIELD(proto_accept_arg, is_empty);
 FIELD(proto_accept_arg, kern);
 
-/* include/linux/fs.h */
+/* include/linux/fs.h, include/linux/poll.h */
+SIZE(file);
 FIELD(file, f_flags);
+SIZE(poll_table_struct);
 
 /* include/linux/socket.h, include/linux/uio.h */
+SIZE(__kernel_sockaddr_storage);
+SIZE(sockaddr);
+FIELD(sockaddr, sa_family);
 SIZE(msghdr);
 FIELD(msghdr, msg_iter);
 FIELD(msghdr, msg_flags);
@@ -74,6 +79,8 @@ SIZE(delayed_work);
 FIELD(delayed_work, work);
 SIZE(completion);
 SIZE(wait_queue_entry);
+SIZE(wait_queue_head);
+SIZE(work_struct);
 
 /* include/net/sock.h */
 SIZE(sock);

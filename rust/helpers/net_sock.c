@@ -77,6 +77,7 @@ unsigned short smc_rs_helper_sk_family(const struct sock *sk)
 
 int smc_rs_helper_sk_state(const struct sock *sk)
 {
+	/* Pairs with the release in inet_sk_state_store(). */
 	return smp_load_acquire(&sk->sk_state);
 }
 
@@ -147,6 +148,14 @@ bool smc_rs_helper_sk_has_policy(const struct sock *sk)
 #else
 	return false;
 #endif
+}
+
+u32 smc_rs_helper_sk_swap_tsflags(struct sock *sk, u32 flags)
+{
+	u32 old = sk->sk_tsflags;
+
+	WRITE_ONCE(sk->sk_tsflags, flags);
+	return old;
 }
 
 int smc_rs_helper_sk_swap_rcvlowat(struct sock *sk, int val)

@@ -241,9 +241,12 @@ impl Sock {
                 1,
                 bytes.len(),
             );
+            // The application's time stamps are not for what it has not sent.
+            let tsflags = bindings::sk_swap_tsflags(self.as_ptr(), 0);
             let nonagle = bindings::tcp_set_push(self.as_ptr());
             let n = bindings::tcp_sendmsg_locked(self.as_ptr(), &mut msg, bytes.len());
             bindings::tcp_restore_nonagle(self.as_ptr(), nonagle);
+            bindings::sk_swap_tsflags(self.as_ptr(), tsflags);
             n
         };
         drop(locked);

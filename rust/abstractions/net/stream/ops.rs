@@ -7,7 +7,7 @@
 //! the table goes to the operation that is there now.
 
 use super::StreamSocket;
-use crate::abstractions::module_ref::Visit;
+use crate::abstractions::module_ref::{self, Visit};
 use crate::abstractions::net::{
     attach::Attached,
     sock::Sock,
@@ -68,12 +68,29 @@ unsafe fn enter<'a, T: StreamSocket>(
     unsafe { (Socket::from_raw(sock), Attached::lookup((*sock).sk)) }
 }
 
+/// The operations that `sock` has now; never ours, which would come back here.
+///
+/// # Safety
+///
+/// `sock` is a live socket with a TCP sock.
+unsafe fn current(sock: *mut bindings::socket) -> *const bindings::proto_ops {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let ops = bindings::socket_ops(sock);
+        if (*ops).owner == module_ref::this_module() {
+            super::Base::of(Sock::from_raw((*sock).sk).family()).ops()
+        } else {
+            ops
+        }
+    }
+}
+
 /// The operation that `sock` has now, which is not ours: our data are taken off
 /// a socket after its operations are replaced.
 macro_rules! now {
     ($sock:expr, $op:ident ( $($arg:expr),* )) => {{
         let _visit = Visit::begin();
-        match (*bindings::socket_ops($sock)).$op {
+        match (*current($sock)).$op {
             Some(op) => op($sock $(, $arg)*),
             None => -(bindings::EOPNOTSUPP as c_int) as _,
         }
@@ -98,6 +115,13 @@ unsafe extern "C" fn release<T: StreamSocket>(sock: *mut bindings::socket) -> c_
             if Attached::detach_with(&data, (*sock).sk, || {}) {
                 T::uncount(&data, socket.sock());
             }
+        }
+        // The kernel puts the owner of the operations that it has found on the
+        // socket. If they were replaced since, that one was put already.
+        let ops = bindings::socket_ops(sock);
+        if (*ops).owner != module_ref::this_module() {
+            bindings::__module_get(module_ref::this_module());
+            bindings::module_put((*ops).owner);
         }
         match super::Base::of(family).ops().release {
             Some(op) => op(sock),
@@ -137,6 +161,12 @@ unsafe extern "C" fn accept<T: StreamSocket>(
     // SAFETY: by this function's contract.
     unsafe {
         let (socket, Some(data)) = enter::<T>(sock) else {
+            // The new socket was given the operations that the listener had.
+            let base = super::Base::of(Sock::from_raw((*sock).sk).family()).ops();
+            let owner = (*bindings::socket_ops(new)).owner;
+            bindings::__module_get(base.owner);
+            bindings::socket_set_ops(new, base);
+            module_ref::put_operations(owner);
             return now!(sock, accept(new, arg));
         };
         let nonblock = (*arg).flags & bindings::O_NONBLOCK as c_int != 0;
@@ -162,7 +192,7 @@ unsafe extern "C" fn poll<T: StreamSocket>(
             (socket, Some(data)) => T::poll(&data, socket, &Poll::new(file, table)),
             _ => {
                 let _visit = Visit::begin();
-                match (*bindings::socket_ops(sock)).poll {
+                match (*current(sock)).poll {
                     Some(op) => op(file, sock, table),
                     None => 0,
                 }

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sockets that are inherited, passed on, closed in the middle of something, and
+ * in network namespaces of their own.
+ */
+#include "api.h"
+#include <net/if.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+TEST_F(api, dup)
+{
+	int fd = CLIENT(0), other = dup(fd), conn;
+
+	close(fd);
+	ASSERT_EQ(0, CONNECT(other));
+	fd = dup(other);
+	conn = ACCEPTED();
+	CARRIES(fd, conn);
+	close(other);
+	CARRIES(conn, fd);
+	other = dup(fd);
+	ASSERT_EQ(0, rc(shutdown(other, SHUT_WR)));
+	EXPECT_EQ(0, rc(recv(conn, &conn, 1, 0)));
+	EXPECT_EQ(-EPIPE, rc(send(fd, "x", 1, MSG_NOSIGNAL)));
+}
+
+/* The file stays what it is. */
+TEST_F(api, same_file)
+{
+	int fd = CLIENT(SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct stat before, after;
+
+	ASSERT_EQ(0, fstat(fd, &before));
+	EXPECT_TRUE(S_ISSOCK(before.st_mode));
+	EXPECT_EQ(-EINPROGRESS, CONNECT(fd));
+	poll_for(fd, POLLOUT);
+	ASSERT_EQ(0, fstat(fd, &after));
+	EXPECT_EQ(before.st_ino, after.st_ino);
+	EXPECT_EQ(O_RDWR | O_NONBLOCK, fcntl(fd, F_GETFL));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(-EINVAL, rc(fsync(fd)));
+	EXPECT_EQ(-EINVAL, rc(ftruncate(fd, 0)));
+}
+
+TEST_F(api, device_ioctls)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd = CLIENT(0);
+
+	EXPECT_EQ(0, rc(ioctl(fd, SIOCGIFINDEX, &ifr)));
+	EXPECT_EQ(1, ifr.ifr_ifindex);
+	EXPECT_EQ(0, rc(ioctl(self->listener, SIOCGIFFLAGS, &ifr)));
+	EXPECT_TRUE(ifr.ifr_flags & IFF_LOOPBACK);
+	ASSERT_EQ(0, CONNECT(fd));
+	EXPECT_EQ(0, rc(ioctl(fd, SIOCGIFFLAGS, &ifr)));
+	EXPECT_EQ(-ENODEV, rc(ioctl(fd, SIOCGIFINDEX, &(struct ifreq){ .ifr_name = "nosuch" })));
+}
+
+/* Runs the rest of the block in a child. */
+#define CHILD(pid) \
+	for ((pid) = fork(), prctl(PR_SET_PDEATHSIG, (pid) ? 0 : SIGKILL); !(pid); _exit(0))
+
+TEST_F(api, fork_and_use)
+{
+	int status = -1;
+	pid_t pid;
+
+	PAIR();
+	CHILD(pid) {
+		char byte;
+
+		close(self->conn);
+		if (send(self->client, "child", 5, 0) != 5 ||
+		    recv(self->client, &byte, 1, 0) != 1 || byte != '!')
+			_exit(1);
+	}
+	close(self->client);
+	EXPECT_EQ(5, rc(recv(self->conn, (char [5]){}, 5, MSG_WAITALL)));
+	ASSERT_EQ(1, rc(send(self->conn, "!", 1, 0)));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, rc(recv(self->conn, &status, 1, 0)));
+}
+
+/* The child accepts, and completes a connection that the parent has begun. */
+TEST_F(api, fork_in_between)
+{
+	int fd = CLIENT(SOCK_NONBLOCK), status = -1;
+	pid_t pid;
+
+	EXPECT_EQ(-EINPROGRESS, CONNECT(fd));
+	CHILD(pid) {
+		int conn = accept(self->listener, NULL, NULL);
+		char byte;
+
+		if (conn < 0 || poll_for(fd, POLLOUT) != POLLOUT || CONNECT(fd) ||
+		    send(fd, "x", 1, 0) != 1 || recv(conn, &byte, 1, 0) != 1)
+			_exit(1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-EISCONN, CONNECT(fd));
+}
+
+TEST_F(api, exec)
+{
+	int status = -1;
+	pid_t pid;
+
+	PAIR();
+	CHILD(pid) {
+		dup2(self->client, 1);
+		execlp("echo", "echo", "hello", NULL);
+		_exit(1);
+	}
+	close(self->client);
+	EXPECT_EQ(6, rc(recv(self->conn, (char [6]){}, 6, MSG_WAITALL)));
+	EXPECT_EQ(0, rc(recv(self->conn, &status, 1, 0)));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* A process that is killed leaves nothing of its sockets. */
+TEST_F(api, killed)
+{
+	int port = port_at(self->listener), fd, up[2];
+	pid_t pid;
+
+	set_int(self->listener, SOL_SOCKET, SO_REUSEADDR, 1);
+	fd = CONNECTED();
+	ASSERT_EQ(0, pipe(up));
+	CHILD(pid) {
+		int conn = accept(self->listener, NULL, NULL);
+
+		connect(client_socket(variant, SOCK_NONBLOCK), as_sa(&self->hole), self->tolen);
+		connect(client_socket(variant, 0), as_sa(&self->to), self->tolen);
+		if (conn >= 0 && write(up[1], "", 1) == 1)
+			pause();
+	}
+	ASSERT_EQ(1, read(up[0], (char [1]){}, 1));
+	close(self->listener);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_GE(0, rc(recv(fd, &fd, 1, 0)));
+	EXPECT_EQ(-ECONNREFUSED, CONNECT(CLIENT(0)));
+	fd = SERVER(0);
+	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	EXPECT_EQ(0, bind_to(fd, variant->at, port));
+	EXPECT_EQ(0, rc(listen(fd, 1)));
+}
+
+static int pass(int to, int fd)
+{
+	char space[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { "", 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+			      .msg_controllen = sizeof(space) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	*cmsg = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return rc(sendmsg(to, &msg, 0));
+}
+
+static int passed(int from)
+{
+	char space[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+			      .msg_controllen = sizeof(space) };
+	int fd = -1;
+
+	if (recvmsg(from, &msg, 0) == 1 && CMSG_FIRSTHDR(&msg))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+TEST_F(api, passed_on)
+{
+	int fds[3] = { self->listener, CLIENT(SOCK_NONBLOCK), CLIENT(0) }, pair[2], i;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	EXPECT_EQ(-EINPROGRESS, CONNECT(fds[1]));
+	/* On their way they have no other owner. */
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(1, pass(pair[0], fds[i]));
+		close(fds[i]);
+	}
+	self->listener = passed(pair[1]);
+	self->client = passed(pair[1]);
+	self->conn = ACCEPTED();
+	EXPECT_EQ(POLLOUT, poll_for(self->client, POLLOUT));
+	CARRIES(self->client, self->conn);
+	self->client = passed(pair[1]);
+	ASSERT_EQ(0, CONNECT(self->client));
+	CARRIES(self->client, ACCEPTED());
+}
+
+/* Whoever is in a call keeps the socket until it is over. */
+TEST_F(api, closed_under_recv)
+{
+	struct job job = { .call = job_recv };
+
+	PAIR();
+	job.fd = self->client;
+	job_start_asleep(&job);
+	close(self->client);
+	ASSERT_EQ(1, rc(send(self->conn, "x", 1, 0)));
+	EXPECT_EQ(1, job_end(&job));
+	EXPECT_GE(0, rc(recv(self->conn, &job, 1, 0)));
+}
+
+TEST_F(api, closed_under_accept)
+{
+	struct job job = { .call = job_accept, .fd = self->listener };
+	int fd = CLIENT(0);
+
+	job_start_asleep(&job);
+	close(self->listener);
+	EXPECT_EQ(0, CONNECT(fd));
+	CARRIES(fd, job_end(&job));
+	EXPECT_EQ(-ECONNREFUSED, CONNECT(CLIENT(0)));
+}
+
+TEST_F(api, closed_under_connect)
+{
+	struct job job = { .call = job_connect, .fd = CLIENT(0), .to = &self->to };
+	int i;
+
+	FILL_BACKLOG();
+	job_start_asleep(&job);
+	close(job.fd);
+	for (i = 0; i < 2; i++)
+		ACCEPTED();
+	EXPECT_EQ(0, job_end(&job));
+	EXPECT_EQ(0, rc(recv(ACCEPTED(), &job, 1, 0)));
+}
+
+/* Closed at every point of their way; who comes after them is served. */
+TEST_F(api, closed_while_connecting)
+{
+	int fd, conn = -1, i;
+	char byte = 0;
+
+	fd = CLIENT(SOCK_NONBLOCK);
+	EXPECT_EQ(-EINPROGRESS, CONNECT_HOLE(fd));
+	close(fd);
+	for (i = 0; i < 10; i++) {
+		fd = CLIENT(SOCK_NONBLOCK);
+		EXPECT_EQ(-EINPROGRESS, CONNECT(fd));
+		if (i & 1)
+			sched_yield();
+		close(fd);
+	}
+	fd = CONNECTED();
+	ASSERT_EQ(1, rc(send(fd, "!", 1, 0)));
+	while (byte != '!') {
+		conn = ACCEPTED();
+		ASSERT_LE(recv(conn, &byte, 1, 0), 1);
+	}
+	ASSERT_EQ(1, rc(send(conn, "?", 1, 0)));
+	EXPECT_EQ(1, rc(recv(fd, &byte, 1, 0)));
+	EXPECT_EQ('?', byte);
+}
+
+TEST_F(api, many)
+{
+	int fds[100], i;
+
+	ASSERT_EQ(0, rc(listen(self->listener, 200)));
+	for (i = 0; i < 100; i++) {
+		fds[i] = CONNECTED();
+		ASSERT_EQ(sizeof(i), rc(send(fds[i], &i, sizeof(i), 0)));
+	}
+	for (i = 0; i < 100; i++) {
+		int conn = ACCEPTED(), which;
+
+		ASSERT_EQ(sizeof(int), rc(recv(conn, &which, sizeof(int), MSG_WAITALL)));
+		ASSERT_EQ(sizeof(int), rc(send(conn, &which, sizeof(int), 0)));
+	}
+	for (i = 0; i < 100; i++) {
+		int which = -1;
+
+		ASSERT_EQ(sizeof(int), rc(recv(fds[i], &which, sizeof(int), MSG_WAITALL)));
+		EXPECT_EQ(i, which);
+	}
+}
+
+#define IN_NAMESPACE() do { \
+	ASSERT_EQ(0, unshare(CLONE_NEWNET)); \
+	ASSERT_TRUE(shell("ip link set lo up")); \
+	self->listener = SERVER(0); \
+	ASSERT_EQ(0, bind_to(self->listener, variant->at, 0)); \
+	ASSERT_EQ(0, rc(listen(self->listener, 16))); \
+	self->tolen = make_address(&self->to, variant->to, port_at(self->listener)); \
+} while (0)
+
+TEST_F(api, namespace)
+{
+	int outside = client_socket(variant, 0), was = port_at(self->listener);
+	struct sockaddr_storage old = self->to;
+
+	IN_NAMESPACE();
+	PAIR();
+	CARRIES(self->client, self->conn);
+	/* A socket is where it was made. */
+	if (was != port_at(self->listener)) {
+		EXPECT_EQ(-ECONNREFUSED, rc(connect(CLIENT(0), as_sa(&old), self->tolen)));
+		EXPECT_EQ(-ECONNREFUSED, CONNECT(outside));
+	}
+	EXPECT_EQ(0, rc(connect(outside, as_sa(&old), self->tolen)));
+}
+
+/* It ends with sockets in every state, by the end of its only process. */
+TEST_F(api, namespace_ends)
+{
+	int status = -1;
+	pid_t pid;
+
+	CHILD(pid) {
+		struct sockaddr_storage ss;
+		int i, fd;
+
+		alarm(20);
+		if (unshare(CLONE_NEWNET) || !shell("ip link set lo up"))
+			_exit(1);
+		fd = server_socket(variant, 0);
+		bind_to(fd, variant->at, 0);
+		if (listen(fd, 1))
+			_exit(1);
+		make_address(&ss, variant->to, port_at(fd));
+		for (i = 0; i < 5; i++)
+			connect(client_socket(variant, i < 2 ? 0 : SOCK_NONBLOCK), as_sa(&ss),
+				self->tolen);
+		if (accept(fd, NULL, NULL) < 0)
+			_exit(1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	PAIR();
+	CARRIES(self->client, self->conn);
+}
+
+/* Nothing is left of it but a connection, and that works. */
+TEST_F(api, namespace_in_a_socket)
+{
+	int pair[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	CHILD(pid) {
+		IN_NAMESPACE();
+		PAIR();
+		pass(pair[0], self->listener);
+		pass(pair[0], self->client);
+		pass(pair[0], self->conn);
+		pass(pair[0], CLIENT(0));
+	}
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	self->listener = passed(pair[1]);
+	self->client = passed(pair[1]);
+	self->conn = passed(pair[1]);
+	CARRIES(self->client, self->conn);
+	CARRIES(self->conn, self->client);
+	self->tolen = make_address(&self->to, variant->to, port_at(self->listener));
+	self->client = passed(pair[1]);
+	ASSERT_EQ(0, CONNECT(self->client));
+	CARRIES(self->client, ACCEPTED());
+}
