@@ -288,7 +288,7 @@ struct job {
 	int flags;
 	const struct sockaddr_storage *to;
 	pthread_t thread;
-	volatile pid_t tid;
+	pid_t tid;
 	long result;
 };
 
@@ -317,7 +317,7 @@ static inline void *job_main(void *arg)
 {
 	struct job *job = arg;
 
-	job->tid = gettid();
+	__atomic_store_n(&job->tid, gettid(), __ATOMIC_RELEASE);
 	job->result = rc(job->call(job));
 	return NULL;
 }
@@ -332,11 +332,12 @@ static inline void job_start(struct job *job)
 static inline bool job_sleeps(struct job *job)
 {
 	char path[64], line[256] = "", *paren;
+	pid_t tid = __atomic_load_n(&job->tid, __ATOMIC_ACQUIRE);
 	FILE *f;
 
-	if (!job->tid)
+	if (!tid)
 		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", job->tid);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
 	f = fopen(path, "r");
 	if (!f)
 		return true;
@@ -451,12 +452,11 @@ static inline bool shell(const char *command)
 /* A network of its own: loopback, and a device that swallows everything. */
 static inline bool own_network(void)
 {
-	return !unshare(CLONE_NEWNET) &&
-	       shell("ip link set lo up && "
-		     "ip tuntap add hole mode tun && ip link set hole up && "
-		     "ip addr add 192.0.2.1/24 dev hole && "
-		     "ip addr add 2001:db8::1/64 dev hole nodad && "
-		     "echo 3 > /proc/sys/net/ipv4/tcp_fastopen");
+	return !unshare(CLONE_NEWNET) && shell("ip link set lo up") &&
+	       shell("ip tuntap add hole mode tun && ip link set hole up") &&
+	       shell("ip addr add 192.0.2.1/24 dev hole") &&
+	       shell("ip addr add 2001:db8::1/64 dev hole nodad") &&
+	       shell("echo 3 > /proc/sys/net/ipv4/tcp_fastopen");
 }
 
 int main(int argc, char **argv)

@@ -225,14 +225,17 @@ TEST_F(api, rcvlowat_of_the_listener)
 	EXPECT_EQ(3, rc(recv(self->conn, buf, 8, 0)));
 }
 
-static volatile sig_atomic_t band_seen, signals_seen;
+/* Written by a signal handler: to be read by SEEN(). */
+static int band_seen, signals_seen;
+
+#define SEEN(what) __atomic_load_n(&(what), __ATOMIC_SEQ_CST)
 
 static void on_io(int sig, siginfo_t *info, void *context)
 {
 	(void)sig;
 	(void)context;
-	signals_seen++;
-	band_seen |= info->si_band;
+	__atomic_add_fetch(&signals_seen, 1, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&band_seen, (int)info->si_band, __ATOMIC_SEQ_CST);
 }
 
 #define WANT_SIGNALS(fd) do { \
@@ -249,11 +252,11 @@ TEST_F(api, signal_of_data)
 	WANT_SIGNALS(self->conn);
 	EXPECT_EQ(getpid(), fcntl(self->conn, F_GETOWN));
 	ASSERT_EQ(1, rc(send(self->client, "x", 1, 0)));
-	until(band_seen & POLLIN);
-	band_seen = 0;
+	until(SEEN(band_seen) & POLLIN);
+	__atomic_store_n(&band_seen, 0, __ATOMIC_SEQ_CST);
 	close(self->client);
-	until(band_seen & (POLLHUP | POLLIN));
-	EXPECT_LE(2, signals_seen);
+	until(SEEN(band_seen) & (POLLHUP | POLLIN));
+	EXPECT_LE(2, SEEN(signals_seen));
 }
 
 /* Asked for before connect(2). */
@@ -264,18 +267,18 @@ TEST_F(api, signal_of_connection)
 	WANT_SIGNALS(fd);
 	set_nonblock(fd, true);
 	EXPECT_EQ(-EINPROGRESS, CONNECT(fd));
-	until(band_seen & POLLOUT);
+	until(SEEN(band_seen) & POLLOUT);
 	EXPECT_EQ(POLLOUT, poll_now(fd, POLLOUT));
-	band_seen = 0;
+	__atomic_store_n(&band_seen, 0, __ATOMIC_SEQ_CST);
 	ASSERT_EQ(1, rc(send(ACCEPTED(), "x", 1, 0)));
-	until(band_seen & POLLIN);
+	until(SEEN(band_seen) & POLLIN);
 }
 
 TEST_F(api, signal_of_listener)
 {
 	WANT_SIGNALS(self->listener);
 	CONNECTED();
-	until(band_seen & POLLIN);
+	until(SEEN(band_seen) & POLLIN);
 	poll_for(self->listener, POLLIN);
 	ACCEPTED();
 }
@@ -288,10 +291,10 @@ TEST_F(api, oob_signal)
 	signal(SIGURG, SIG_IGN);
 	sigaction(SIGURG, &(struct sigaction){ .sa_sigaction = on_io, .sa_flags = SA_SIGINFO },
 		  NULL);
-	signals_seen = 0;
+	__atomic_store_n(&signals_seen, 0, __ATOMIC_SEQ_CST);
 	signal(SIGIO, SIG_IGN);
 	ASSERT_EQ(1, rc(send(self->client, "!", 1, MSG_OOB)));
-	until(signals_seen);
+	until(SEEN(signals_seen));
 }
 
 TEST_F(api, send_file)
