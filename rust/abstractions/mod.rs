@@ -10,7 +10,10 @@ pub(crate) mod module;
 pub(crate) mod module_ref;
 pub(crate) mod net;
 pub(crate) mod random;
+pub(crate) mod rcu;
 pub(crate) mod sync;
+#[allow(dead_code)]
+pub(crate) mod sysctl;
 pub(crate) mod trace;
 pub(crate) mod wait;
 pub(crate) mod work;

@@ -16,6 +16,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/netdevice.h>
 #include <linux/notifier.h>
 #include <linux/smc.h>
 #include <linux/poll.h>
@@ -24,6 +25,7 @@
 #include <linux/socket.h>
 #include <linux/sockios.h>
 #include <linux/splice.h>
+#include <linux/sysctl.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -32,6 +34,7 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
+#include <net/netns/generic.h>
 #include <net/protocol.h>
 #include <net/smc.h>
 #include <net/sock.h>

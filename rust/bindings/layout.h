@@ -17,6 +17,29 @@ FIELD(module, name);
 SIZE(notifier_block);
 FIELD(notifier_block, notifier_call);
 
+/* include/net/net_namespace.h */
+SIZE(pernet_operations);
+FIELD(pernet_operations, init);
+FIELD(pernet_operations, pre_exit);
+FIELD(pernet_operations, exit);
+FIELD(pernet_operations, id);
+FIELD(pernet_operations, size);
+
+/* include/linux/netdevice.h */
+SIZE(net_device);
+FIELD(net_device, ifindex);
+FIELD(net_device, name);
+
+/* include/linux/sysctl.h */
+SIZE(ctl_table);
+FIELD(ctl_table, procname);
+FIELD(ctl_table, data);
+FIELD(ctl_table, maxlen);
+FIELD(ctl_table, mode);
+FIELD(ctl_table, proc_handler);
+FIELD(ctl_table, extra1);
+FIELD(ctl_table, extra2);
+
 /* include/linux/net.h */
 SIZE(net_proto_family);
 FIELD(net_proto_family, family);

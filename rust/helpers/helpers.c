@@ -5,10 +5,12 @@
  */
 #include "iov.c"
 #include "module.c"
+#include "net_netns.c"
 #include "net_route.c"
 #include "net_sock.c"
 #include "net_socket.c"
 #include "net_tcp.c"
+#include "netdevice_notifier.c"
 #include "notifier.c"
 #include "rcupdate.c"
 #include "spinlock.c"

@@ -5,8 +5,15 @@
 mod clc;
 mod coexist;
 mod device;
+#[allow(dead_code)]
+mod eid;
 mod identity;
+mod netns;
+#[allow(dead_code)]
+mod pnet;
 mod socket;
+#[allow(dead_code)]
+mod sysctl;
 
 use kernel::prelude::*;
 
@@ -16,6 +23,8 @@ use kernel::prelude::*;
 /// order they are made in.
 pub(crate) struct Stack {
     _sockets: socket::Registrations,
+    _devices: pnet::DeviceWatch,
+    _namespaces: netns::Namespaces,
     _c_module: coexist::Refusal,
 }
 
@@ -29,9 +38,13 @@ impl Stack {
         // First, so that the C module cannot come in between.
         let c_module = coexist::Refusal::register()?;
         identity::choose();
+        let namespaces = netns::Namespaces::register()?;
+        let devices = pnet::DeviceWatch::register()?;
         let sockets = socket::Registrations::register()?;
         Ok(Self {
             _sockets: sockets,
+            _devices: devices,
+            _namespaces: namespaces,
             _c_module: c_module,
         })
     }

@@ -5,6 +5,9 @@
 pub(crate) mod attach;
 pub(crate) mod errno;
 pub(crate) mod family;
+pub(crate) mod netns;
+#[allow(dead_code)]
+pub(crate) mod notifier;
 pub(crate) mod proto;
 pub(crate) mod route;
 pub(crate) mod sock;
@@ -59,12 +62,18 @@ impl Net {
         unsafe { &*net.cast() }
     }
 
-    fn as_ptr(&self) -> *mut bindings::net {
+    pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0.get()
     }
 
+    /// Whether it is the first namespace.
+    #[allow(dead_code)]
+    pub(crate) fn is_init(&self) -> bool {
+        ptr::eq(self, Self::init())
+    }
+
     /// The first namespace, which is always there.
-    fn init() -> &'static Self {
+    pub(crate) fn init() -> &'static Self {
         // SAFETY: a static of the kernel.
         unsafe { Self::from_raw(ptr::addr_of_mut!(bindings::init_net)) }
     }
