@@ -7,7 +7,7 @@
 use core::{
     mem::offset_of,
     ops::Deref,
-    ptr,
+    ptr::{self, NonNull},
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
 use kernel::{prelude::*, sync::Arc, time::Jiffies, types::Opaque};
@@ -66,7 +66,42 @@ impl Workqueue {
         Ok(WorkqueueRegistration(self))
     }
 
-    fn done(&self) {
+    /// Counts a user, unless the queue has gone or was never there.
+    fn enter(&self) -> bool {
+        self.users
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| {
+                (n > 0).then_some(n + 1)
+            })
+            .is_ok()
+    }
+
+    /// Queues `work`, whose function calls [`Workqueue::done`] in the end. False
+    /// if it is pending already, or there is no queue. Any context.
+    ///
+    /// # Safety
+    ///
+    /// `work` is initialised, and stays there until its function has begun.
+    pub(super) unsafe fn queue(&self, work: *mut bindings::work_struct) -> bool {
+        if !self.enter() {
+            return false;
+        }
+        // SAFETY: the queue is live, as it has users; the rest is the caller's
+        // promise.
+        let queued = unsafe {
+            bindings::queue_work_on(
+                bindings::WORK_CPU_UNBOUND,
+                self.wq.load(Ordering::Acquire),
+                work,
+            )
+        };
+        if !queued {
+            self.done();
+        }
+        queued
+    }
+
+    /// A user has done.
+    pub(super) fn done(&self) {
         if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {
             // SAFETY: initialised, since there were users.
             unsafe { bindings::complete(self.idle.get()) };
@@ -165,13 +200,7 @@ impl<T: Run> Task<T> {
         let users = T::queue();
         // Zero: the queue has gone, or was never there. Nothing that may still
         // be of use is lost then, as its registration outlives what it is for.
-        if users
-            .users
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| {
-                (n > 0).then_some(n + 1)
-            })
-            .is_err()
-        {
+        if !users.enter() {
             return;
         }
         let raw = Arc::into_raw(this.clone());
@@ -199,5 +228,89 @@ impl<T: Run> Task<T> {
         T::run(&task);
         drop(task);
         T::queue().done();
+    }
+}
+
+/// A `T` that is dropped in process context, whatever context its owner is
+/// dropped in.
+///
+/// # Invariants
+///
+/// `0` came out of `KBox::into_raw`, and is owned.
+pub(crate) struct Deferred<T: Send + Sync + 'static>(NonNull<Remains<T>>);
+
+#[pin_data]
+struct Remains<T> {
+    #[pin]
+    work: Opaque<bindings::work_struct>,
+    queue: &'static Workqueue,
+    value: T,
+}
+
+// SAFETY: the work is touched when the owner is dropped, the rest is `T`.
+unsafe impl<T: Send + Sync + 'static> Send for Deferred<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync + 'static> Sync for Deferred<T> {}
+
+impl<T: Send + Sync + 'static> Deref for Deferred<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: alive, by the type invariant.
+        unsafe { &self.0.as_ref().value }
+    }
+}
+
+impl<T: Send + Sync + 'static> Deferred<T> {
+    /// `value`, to be dropped on `queue`, which runs for longer. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; the value is dropped then.
+    pub(crate) fn new(value: T, queue: &'static Workqueue) -> Result<Self> {
+        let remains = KBox::pin_init(
+            pin_init!(Remains {
+                work <- Opaque::ffi_init(|slot: *mut bindings::work_struct| {
+                    // SAFETY: `slot` may be written and does not move afterwards.
+                    unsafe { bindings::init_work(slot, Some(Self::call)) }
+                }),
+                queue,
+                value,
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: it does not move before it is dropped.
+        let raw = KBox::into_raw(unsafe { Pin::into_inner_unchecked(remains) });
+        // INVARIANT: from `into_raw`.
+        // SAFETY: so it is not null.
+        Ok(Self(unsafe { NonNull::new_unchecked(raw) }))
+    }
+
+    /// # Safety
+    ///
+    /// Called by the workqueue, with the work of remains that a drop has queued.
+    unsafe extern "C" fn call(work: *mut bindings::work_struct) {
+        // SAFETY: the work is in remains, which nobody else has any more.
+        let remains = unsafe {
+            let raw = work.byte_sub(offset_of!(Remains<T>, work));
+            KBox::from_raw(raw.cast::<Remains<T>>())
+        };
+        let queue = remains.queue;
+        drop(remains);
+        queue.done();
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Deferred<T> {
+    /// Any context, as long as the queue runs.
+    fn drop(&mut self) {
+        let remains = self.0.as_ptr();
+        // SAFETY: owned, and given up to the work. It is queued this once, so it
+        // is not pending.
+        unsafe {
+            if !(*remains).queue.queue((*remains).work.get()) {
+                drop(KBox::from_raw(remains));
+            }
+        }
     }
 }

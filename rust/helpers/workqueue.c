@@ -11,3 +11,8 @@ struct workqueue_struct *smc_rs_helper_alloc_workqueue_unbound(const char *name)
 {
 	return alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, name);
 }
+
+void smc_rs_helper_init_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
