@@ -11,6 +11,8 @@ pub(crate) mod module_ref;
 pub(crate) mod net;
 pub(crate) mod random;
 pub(crate) mod rcu;
+#[allow(dead_code, unused_imports)]
+pub(crate) mod rdma;
 pub(crate) mod sync;
 #[allow(dead_code)]
 pub(crate) mod sysctl;

@@ -13,6 +13,7 @@
 #include <asm/ioctls.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/dma-direction.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/net.h>
@@ -22,11 +23,13 @@
 #include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
+#include <linux/scatterlist.h>
 #include <linux/socket.h>
 #include <linux/sockios.h>
 #include <linux/splice.h>
 #include <linux/sysctl.h>
 #include <linux/uio.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <net/inet_common.h>
@@ -40,6 +43,8 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/transp_v6.h>
+#include <rdma/ib_cache.h>
+#include <rdma/ib_verbs.h>
 
 /* Constants that bindgen cannot see: macros with casts or expressions. */
 const int RUST_CONST_HELPER_WORK_CPU_UNBOUND = WORK_CPU_UNBOUND;

@@ -3,6 +3,7 @@
  * Inline functions and macros of the kernel as functions that Rust can call.
  * One file per header; each only calls what it is named after.
  */
+#include "dma.c"
 #include "iov.c"
 #include "module.c"
 #include "net_netns.c"
@@ -10,9 +11,11 @@
 #include "net_sock.c"
 #include "net_socket.c"
 #include "net_tcp.c"
+#include "netdevice.c"
 #include "netdevice_notifier.c"
 #include "notifier.c"
 #include "rcupdate.c"
+#include "rdma.c"
 #include "spinlock.c"
 #include "trace.c"
 #include "wait.c"

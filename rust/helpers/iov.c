@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/sockptr.h>
+#include <linux/socket.h>
 #include <linux/uio.h>
 
 int smc_rs_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 {
 	return copy_from_sockptr(dst, src, size);
+}
+
+size_t smc_rs_helper_copy_from_iter(void *addr, size_t bytes, struct iov_iter *i)
+{
+	return copy_from_iter(addr, bytes, i);
+}
+
+size_t smc_rs_helper_copy_to_iter(const void *addr, size_t bytes, struct iov_iter *i)
+{
+	return copy_to_iter(addr, bytes, i);
+}
+
+size_t smc_rs_helper_msg_data_left(struct msghdr *msg)
+{
+	return msg_data_left(msg);
 }

@@ -42,6 +42,20 @@ static bool smc_rs_each_addr6(struct net_device *dev,
 	return found;
 }
 
+/* The addresses of a device; whether `each` has said yes to one of them. */
+bool smc_rs_helper_netdev_any_addr(struct net_device *dev,
+				   bool (*each)(void *ctx, const u8 *addr, size_t len,
+						u8 prefix_len),
+				   void *ctx)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = smc_rs_each_addr4(dev, each, ctx) || smc_rs_each_addr6(dev, each, ctx);
+	rcu_read_unlock();
+	return found;
+}
+
 /*
  * The addresses of the device that the route of a connection leads to; whether
  * `each` has said yes to one of them.

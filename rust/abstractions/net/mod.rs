@@ -5,6 +5,8 @@
 pub(crate) mod attach;
 pub(crate) mod errno;
 pub(crate) mod family;
+#[allow(dead_code)]
+pub(crate) mod netdev;
 pub(crate) mod netns;
 #[allow(dead_code)]
 pub(crate) mod notifier;
@@ -62,7 +64,7 @@ impl Net {
         unsafe { &*net.cast() }
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::net {
+    pub(in crate::abstractions) fn as_ptr(&self) -> *mut bindings::net {
         self.0.get()
     }
 

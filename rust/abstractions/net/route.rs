@@ -17,13 +17,13 @@ pub(crate) fn any_address<F: FnMut(IpAddr, u8) -> bool>(sock: &Sock, mut wanted:
     let ctx: *mut F = &mut wanted;
     let _locked = sock.lock();
     // SAFETY: the sock is alive and locked; `each` gets `ctx`, an `F`.
-    unsafe { bindings::sk_dev_any_addr(sock.as_ptr(), Some(each::<F>), ctx.cast()) }
+    unsafe { bindings::sk_dev_any_addr(sock.as_ptr(), Some(each_address::<F>), ctx.cast()) }
 }
 
 /// # Safety
 ///
 /// `ctx` is an `F` that nobody else uses; `addr` is an address of `len` bytes.
-unsafe extern "C" fn each<F: FnMut(IpAddr, u8) -> bool>(
+pub(super) unsafe extern "C" fn each_address<F: FnMut(IpAddr, u8) -> bool>(
     ctx: *mut c_void,
     addr: *const u8,
     len: usize,

@@ -495,6 +495,47 @@ impl Message<'_> {
         unsafe { (*self.msg).msg_flags }
     }
 
+    /// How long it was when the system call began.
+    #[allow(dead_code)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes still to be sent, or room still to be filled.
+    #[allow(dead_code)]
+    pub(crate) fn left(&self) -> usize {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::msg_data_left(self.msg) }
+    }
+
+    /// Takes the next `len` bytes, as far as there are so many that can be read;
+    /// how many these were. Process context; may sleep.
+    ///
+    /// # Safety
+    ///
+    /// `to` may be written for `len` bytes.
+    pub(in crate::abstractions) unsafe fn copy_in(&self, to: *mut u8, len: usize) -> usize {
+        // SAFETY: alive, by the type invariant; the rest is the caller's promise.
+        unsafe {
+            let iter = ptr::addr_of_mut!((*self.msg).msg_iter);
+            bindings::copy_from_iter(to.cast(), len, iter)
+        }
+    }
+
+    /// Puts `len` bytes behind those that are there, as far as there is room that
+    /// can be written; how many these were. Process context; may sleep.
+    ///
+    /// # Safety
+    ///
+    /// `from` may be read for `len` bytes, which may change meanwhile.
+    pub(in crate::abstractions) unsafe fn copy_out(&self, from: *const u8, len: usize) -> usize {
+        // SAFETY: alive, by the type invariant; the rest is the caller's promise.
+        unsafe {
+            let iter = ptr::addr_of_mut!((*self.msg).msg_iter);
+            bindings::copy_to_iter(from.cast(), len, iter)
+        }
+    }
+
     /// As sendmsg(2) on the socket as it is now.
     pub(crate) fn send(&self, socket: Socket<'_>) -> Result<c_int> {
         let op = socket.base().sendmsg.ok_or(EINVAL)?;

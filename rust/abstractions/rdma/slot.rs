@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is posted on a queue pair, and comes back.
+//!
+//! A send slot is the memory of a message, with what has to stay until the
+//! message has left. It is taken, posted as one chain of work requests the last
+//! of which is reported, and free again when that has been reported.
+
+use super::{
+    dma::{Direction, DmaBuf},
+    mr::{self, Mr},
+    qp::{Endpoint, Qp, QpRef, SendStatus, MESSAGE_LEN},
+    DeviceRef,
+};
+use crate::abstractions::net::errno::NetErrno;
+use core::{
+    cell::UnsafeCell,
+    mem::{forget, offset_of, zeroed},
+    ptr, slice,
+};
+use kernel::{ffi::c_int, page::PAGE_SIZE, prelude::*, sync::Arc, types::Opaque};
+use smc_bindings as bindings;
+
+/// Memory for items of one length, each in one piece.
+pub(super) struct Pool {
+    chunks: KVec<Arc<DmaBuf>>,
+    per_chunk: usize,
+    stride: usize,
+}
+
+impl Pool {
+    /// Memory for `count` items of `len` bytes. Process context; may sleep.
+    pub(super) fn new(
+        device: &DeviceRef,
+        count: usize,
+        len: usize,
+        direction: Direction,
+    ) -> Result<Self> {
+        let stride = len.checked_next_multiple_of(MESSAGE_LEN).ok_or(EINVAL)?;
+        let per_chunk = PAGE_SIZE.checked_div(stride).ok_or(EINVAL)?.max(1);
+        let mut chunks = KVec::new();
+        for _ in 0..count.div_ceil(per_chunk) {
+            let chunk = DmaBuf::alloc(
+                device,
+                stride * per_chunk,
+                super::Kind::Contiguous,
+                direction,
+            )?;
+            chunks.push(chunk, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            chunks,
+            per_chunk,
+            stride,
+        })
+    }
+
+    /// The buffer that an item is in, and where.
+    fn item(&self, index: u16) -> Option<(&DmaBuf, usize)> {
+        let index = usize::from(index);
+        let chunk = self.chunks.get(index / self.per_chunk)?;
+        Some((chunk, index % self.per_chunk * self.stride))
+    }
+}
+
+/// What stays with a slot until its message has left.
+struct Parcel<C> {
+    /// None if the caller was told that it could not be posted, though some of it
+    /// is on its way.
+    ctx: Option<C>,
+    _buf: Option<Arc<DmaBuf>>,
+    _mr: Option<Arc<Mr>>,
+}
+
+/// # Invariants
+///
+/// `qp` is the queue pair that has the slot. `parcel` belongs to who has taken
+/// the slot, and from being posted on to its completion.
+pub(super) struct Slot<T: Endpoint> {
+    message: Opaque<bindings::ib_cqe>,
+    write: Opaque<bindings::ib_cqe>,
+    qp: *const Qp<T>,
+    index: u16,
+    parcel: UnsafeCell<Option<Parcel<T::Context>>>,
+}
+
+/// # Invariants
+///
+/// As for [`Slot`].
+pub(super) struct RecvSlot<T: Endpoint> {
+    cqe: Opaque<bindings::ib_cqe>,
+    qp: *const Qp<T>,
+    index: u16,
+}
+
+fn completion(
+    done: unsafe extern "C" fn(*mut bindings::ib_cq, *mut bindings::ib_wc),
+) -> Opaque<bindings::ib_cqe> {
+    Opaque::new(bindings::ib_cqe { done: Some(done) })
+}
+
+impl<T: Endpoint> Slot<T> {
+    /// The slots of `qp`, which is not initialised yet.
+    pub(super) fn all(qp: *const Qp<T>, count: u16) -> Result<KVec<Self>> {
+        let mut all = KVec::with_capacity(count.into(), GFP_KERNEL)?;
+        for index in 0..count {
+            let slot = Self {
+                message: completion(Self::sent),
+                write: completion(Self::written),
+                qp,
+                index,
+                parcel: UnsafeCell::new(None),
+            };
+            all.push(slot, GFP_KERNEL)?;
+        }
+        Ok(all)
+    }
+
+    /// What was posted and has not come back.
+    ///
+    /// # Safety
+    ///
+    /// Nothing is posted, and nothing will come back any more.
+    pub(super) unsafe fn take_lost(&self) -> Option<T::Context> {
+        // SAFETY: nobody has taken the slot and still touches the parcel: that is
+        // done with the gate open only.
+        unsafe { (*self.parcel.get()).take() }.and_then(|parcel| parcel.ctx)
+    }
+
+    /// # Safety
+    ///
+    /// Called with a completion of the message of a slot that was posted.
+    unsafe extern "C" fn sent(_cq: *mut bindings::ib_cq, wc: *mut bindings::ib_wc) {
+        // SAFETY: the entry is in a slot, the parcel of which nobody else touches.
+        // The queue pair is not freed before it is drained, and so not before this
+        // returns.
+        let (qp, index, status, parcel) = unsafe {
+            let cqe = (*wc).__bindgen_anon_1.wr_cqe;
+            let slot: *const Self = cqe.byte_sub(offset_of!(Self, message)).cast();
+            let status = SendStatus::from_raw((*wc).status);
+            let parcel = (*(*slot).parcel.get()).take();
+            (&*(*slot).qp, (*slot).index, status, parcel)
+        };
+        let this = Qp::upgrade(qp);
+        if let Some(this) = &this {
+            if let SendStatus::Failed(_) = status {
+                Qp::break_down(this);
+            }
+            if let Some(ctx) = parcel.and_then(|parcel| parcel.ctx) {
+                T::sent(this, ctx, status);
+            }
+        }
+        if qp.put_slot(index) {
+            if let Some(this) = &this {
+                T::slot_free(this);
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called with a completion of a write of a slot that was posted; only those
+    /// that fail have one.
+    unsafe extern "C" fn written(_cq: *mut bindings::ib_cq, wc: *mut bindings::ib_wc) {
+        // SAFETY: as in `sent`.
+        let (qp, status) = unsafe {
+            let cqe = (*wc).__bindgen_anon_1.wr_cqe;
+            let slot: *const Self = cqe.byte_sub(offset_of!(Self, write)).cast();
+            (&*(*slot).qp, SendStatus::from_raw((*wc).status))
+        };
+        if let SendStatus::Failed(_) = status {
+            if let Some(this) = Qp::upgrade(qp) {
+                Qp::break_down(&this);
+            }
+        }
+    }
+}
+
+impl<T: Endpoint> RecvSlot<T> {
+    /// The slots of `qp`, which is not initialised yet.
+    pub(super) fn all(qp: *const Qp<T>, count: u16) -> Result<KVec<Self>> {
+        let mut all = KVec::with_capacity(count.into(), GFP_KERNEL)?;
+        for index in 0..count {
+            let slot = Self {
+                cqe: completion(Self::received),
+                qp,
+                index,
+            };
+            all.push(slot, GFP_KERNEL)?;
+        }
+        Ok(all)
+    }
+
+    /// # Safety
+    ///
+    /// Called with a completion of a slot that was posted.
+    unsafe extern "C" fn received(_cq: *mut bindings::ib_cq, wc: *mut bindings::ib_wc) {
+        // SAFETY: the entry is in a slot. The queue pair is not freed before it is
+        // drained, and so not before this returns.
+        let (slot, this, status, len) = unsafe {
+            let cqe = (*wc).__bindgen_anon_1.wr_cqe;
+            let slot: *const Self = cqe.byte_sub(offset_of!(Self, cqe)).cast();
+            let this = Qp::upgrade(&*(*slot).qp);
+            (&*slot, this, (*wc).status, (*wc).byte_len)
+        };
+        let Some(this) = this else { return };
+        match SendStatus::from_raw(status) {
+            SendStatus::Ok => {
+                if slot.deliver(&this, len).is_err() {
+                    Qp::break_down(&this);
+                }
+            }
+            SendStatus::Flushed => {}
+            SendStatus::Failed(_) => Qp::break_down(&this),
+        }
+    }
+
+    fn deliver(&self, this: &QpRef<T>, len: u32) -> Result {
+        let len = usize::try_from(len.min(this.recv_len())).map_err(|_| EINVAL)?;
+        let (buf, off) = this.recv_memory().item(self.index).ok_or(EINVAL)?;
+        buf.sync_for_cpu(off, len);
+        let at = buf.at(off, len).ok_or(EINVAL)?;
+        // SAFETY: within the buffer, that part of which the device is done with:
+        // it is not posted again before the slice has gone.
+        T::received(this, unsafe { slice::from_raw_parts(at.as_ptr(), len) });
+        buf.sync_for_device(off, len);
+        self.post(this)
+    }
+
+    /// Posts the slot, unless the queue pair is closed. Any context but hard
+    /// interrupts.
+    pub(super) fn post(&self, qp: &Qp<T>) -> Result {
+        let (buf, off) = qp.recv_memory().item(self.index).ok_or(EINVAL)?;
+        let mut sge = bindings::ib_sge {
+            addr: buf.dma_address().ok_or(EINVAL)? + off as u64,
+            length: qp.recv_len(),
+            lkey: qp.pd().local_dma_lkey(),
+        };
+        // SAFETY: all-zero bytes are a valid `struct ib_recv_wr`.
+        let mut wr: bindings::ib_recv_wr = unsafe { zeroed() };
+        wr.__bindgen_anon_1.wr_cqe = self.cqe.get();
+        wr.sg_list = &mut sge;
+        wr.num_sge = 1;
+        qp.with_open(|raw| {
+            let mut bad = ptr::null();
+            // SAFETY: the queue pair is there while the gate is open. The request
+            // is copied; the entry in it and the memory stay until it is drained.
+            kernel::error::to_result(unsafe { bindings::ib_post_recv(raw, &wr, &mut bad) })
+        })
+        .unwrap_or(Ok(()))
+    }
+}
+
+/// Where the bytes of writes come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    buf: &'a Arc<DmaBuf>,
+    mr: Option<&'a Arc<Mr>>,
+}
+
+impl<'a> Source<'a> {
+    /// A buffer in one piece.
+    pub(crate) fn contiguous(buf: &'a Arc<DmaBuf>) -> Self {
+        Self { buf, mr: None }
+    }
+
+    /// Any buffer, by a region of the queue pair's domain that is registered.
+    pub(crate) fn registered(mr: &'a Arc<Mr>) -> Self {
+        Self {
+            buf: mr.buf(),
+            mr: Some(mr),
+        }
+    }
+
+    /// Address and key of its beginning, on `qp`.
+    fn base<T: Endpoint>(&self, qp: &Qp<T>) -> Result<(u64, u32)> {
+        match self.mr {
+            Some(mr) if ptr::eq(&**mr.pd(), &**qp.pd()) => Ok((mr.iova(), mr.lkey())),
+            None if self.buf.device() == qp.pd().device() => Ok((
+                self.buf.dma_address().ok_or(EINVAL)?,
+                qp.pd().local_dma_lkey(),
+            )),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+/// A write into a peer's memory.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RemoteWrite {
+    /// Where it goes.
+    pub(crate) remote: u64,
+    /// The key of the peer's region.
+    pub(crate) rkey: u32,
+    /// Offset in the source, and length, of what is written; one may be empty.
+    pub(crate) pieces: [(u32, u32); 2],
+}
+
+/// Writes of one slot.
+pub(super) const WRITES: usize = 2;
+
+/// Work requests of one slot.
+pub(super) const REQUESTS: u32 = WRITES as u32 + 1;
+
+/// A send slot that was taken. Dropped, it is free again.
+///
+/// # Invariants
+///
+/// The slot with this index is taken, and not posted.
+pub(crate) struct SendSlot<'a, T: Endpoint> {
+    qp: &'a Qp<T>,
+    index: u16,
+}
+
+impl<T: Endpoint> Drop for SendSlot<'_, T> {
+    fn drop(&mut self) {
+        if self.qp.put_slot(self.index) {
+            Qp::tell_slot_free(&self.qp.into());
+        }
+    }
+}
+
+/// What a failed post gives back.
+type Refused<T> = (Error, <T as Endpoint>::Context);
+
+impl<'a, T: Endpoint> SendSlot<'a, T> {
+    /// # Safety
+    ///
+    /// The slot is taken, and the caller gives it up to the result.
+    pub(super) unsafe fn from_taken(qp: &'a Qp<T>, index: u16) -> Self {
+        // INVARIANT: by this function's contract.
+        Self { qp, index }
+    }
+
+    /// Sends `message` after these writes, if there are any: the peer has them
+    /// when it has the message. `ctx` comes back by [`Endpoint::sent`]. The bytes
+    /// of the source must not change before. Any context but hard interrupts.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the message is longer than [`MESSAGE_LEN`], there are more than
+    /// two writes, or they are not in the source or the source not of the device;
+    /// `ENOTCONN` if the queue pair is closed; what the driver gives. Nothing
+    /// comes back then.
+    pub(crate) fn post(
+        self,
+        message: &[u8],
+        writes: Option<(Source<'_>, &[RemoteWrite])>,
+        ctx: T::Context,
+    ) -> Result<(), Refused<T>> {
+        // SAFETY: all-zero bytes are valid for each of these.
+        let (mut requests, mut pieces): ([bindings::ib_rdma_wr; WRITES], [_; WRITES]) =
+            unsafe { (zeroed(), zeroed()) };
+        let (source, writes) = match writes {
+            Some((source, writes)) => (Some(source), writes),
+            None => (None, Default::default()),
+        };
+        let (mut last, mut sge) = match self
+            .prepare(source, writes, &mut requests, &mut pieces)
+            .and_then(|()| self.message(message))
+        {
+            Ok(last) => last,
+            Err(e) => return Err((e, ctx)),
+        };
+        last.sg_list = &mut sge;
+        // Those in use, in their order, and the message.
+        let mut next: *mut bindings::ib_send_wr = &mut last;
+        for request in requests.iter_mut().rev() {
+            if request.wr.num_sge != 0 {
+                request.wr.next = next;
+                next = &mut request.wr;
+            }
+        }
+        let parcel = Parcel {
+            ctx: Some(ctx),
+            _buf: source.map(|source| source.buf.clone()),
+            _mr: source.and_then(|source| source.mr.cloned()),
+        };
+        // SAFETY: a chain that ends with the message, and only mentions the source
+        // and the slot's memory.
+        unsafe { self.commit(next, parcel) }
+    }
+
+    /// Makes `requests` of `writes`, with the addresses of `pieces` in them.
+    fn prepare(
+        &self,
+        source: Option<Source<'_>>,
+        writes: &[RemoteWrite],
+        requests: &mut [bindings::ib_rdma_wr; WRITES],
+        pieces: &mut [[bindings::ib_sge; 2]; WRITES],
+    ) -> Result {
+        if writes.len() > WRITES {
+            return Err(EINVAL);
+        }
+        let Some(source) = source else { return Ok(()) };
+        let (base, lkey) = source.base(self.qp)?;
+        let slot = self.qp.send_slot(self.index).ok_or(EINVAL)?;
+        for ((write, request), sges) in writes.iter().zip(requests).zip(pieces) {
+            let mut count = 0;
+            let used = write.pieces.iter().filter(|(_, len)| *len != 0);
+            for ((off, len), sge) in used.zip(sges.iter_mut()) {
+                let (at, n) = (*off as usize, *len as usize);
+                if !source.buf.contains(at, n) {
+                    return Err(EINVAL);
+                }
+                source.buf.sync_for_device(at, n);
+                *sge = bindings::ib_sge {
+                    addr: base + u64::from(*off),
+                    length: *len,
+                    lkey,
+                };
+                count += 1;
+            }
+            request.wr.__bindgen_anon_1.wr_cqe = slot.write.get();
+            request.wr.sg_list = sges.as_mut_ptr();
+            request.wr.num_sge = count;
+            request.wr.opcode = bindings::ib_wr_opcode_IB_WR_RDMA_WRITE;
+            request.remote_addr = write.remote;
+            request.rkey = write.rkey;
+        }
+        Ok(())
+    }
+
+    /// A request to send `message`, which is copied, and where it is.
+    fn message(&self, message: &[u8]) -> Result<(bindings::ib_send_wr, bindings::ib_sge)> {
+        if message.len() > MESSAGE_LEN {
+            return Err(EINVAL);
+        }
+        let (buf, off) = self.qp.send_memory().item(self.index).ok_or(EINVAL)?;
+        buf.put(off, message)?;
+        self.send(buf, off, message.len())
+    }
+
+    /// A request to send `len` bytes of `buf` from `off` on.
+    fn send(
+        &self,
+        buf: &DmaBuf,
+        off: usize,
+        len: usize,
+    ) -> Result<(bindings::ib_send_wr, bindings::ib_sge)> {
+        if !buf.contains(off, len) {
+            return Err(EINVAL);
+        }
+        buf.sync_for_device(off, len);
+        let sge = bindings::ib_sge {
+            addr: buf.dma_address().ok_or(EINVAL)? + off as u64,
+            length: u32::try_from(len).map_err(|_| EINVAL)?,
+            lkey: self.qp.pd().local_dma_lkey(),
+        };
+        // The C module asks to be woken by solicited events only.
+        let mut wr = self.last(bindings::ib_wr_opcode_IB_WR_SEND)?;
+        wr.send_flags |= bindings::ib_send_flags_IB_SEND_SOLICITED as c_int;
+        wr.num_sge = 1;
+        Ok((wr, sge))
+    }
+
+    /// A request with the completion that frees the slot.
+    fn last(&self, opcode: bindings::ib_wr_opcode) -> Result<bindings::ib_send_wr> {
+        let slot = self.qp.send_slot(self.index).ok_or(EINVAL)?;
+        // SAFETY: all-zero bytes are a valid `struct ib_send_wr`.
+        let mut wr: bindings::ib_send_wr = unsafe { zeroed() };
+        wr.__bindgen_anon_1.wr_cqe = slot.message.get();
+        wr.opcode = opcode;
+        wr.send_flags = bindings::ib_send_flags_IB_SEND_SIGNALED as c_int;
+        Ok(wr)
+    }
+
+    /// Sends the first `len` bytes of `buf`, which is in one piece, as a message;
+    /// otherwise as [`SendSlot::post`].
+    pub(crate) fn post_long(
+        self,
+        buf: &Arc<DmaBuf>,
+        len: usize,
+        ctx: T::Context,
+    ) -> Result<(), Refused<T>> {
+        if buf.device() != self.qp.pd().device() {
+            return Err((EINVAL, ctx));
+        }
+        let (mut wr, mut sge) = match self.send(buf, 0, len) {
+            Ok(wr) => wr,
+            Err(e) => return Err((e, ctx)),
+        };
+        wr.sg_list = &mut sge;
+        let parcel = Parcel {
+            ctx: Some(ctx),
+            _buf: Some(buf.clone()),
+            _mr: None,
+        };
+        // SAFETY: one request, which only mentions the buffer.
+        unsafe { self.commit(&wr, parcel) }
+    }
+
+    /// Registers `mr`: peers can use it when `ctx` has come back with
+    /// [`SendStatus::Ok`]. Any context but hard interrupts.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is not of the queue pair's domain, else as
+    /// [`SendSlot::post`].
+    pub(crate) fn register(self, mr: &Arc<Mr>, ctx: T::Context) -> Result<(), Refused<T>> {
+        if !ptr::eq(&**mr.pd(), &**self.qp.pd()) {
+            return Err((EINVAL, ctx));
+        }
+        let wr = match self.last(bindings::ib_wr_opcode_IB_WR_REG_MR) {
+            Ok(wr) => wr,
+            Err(e) => return Err((e, ctx)),
+        };
+        let wr = bindings::ib_reg_wr {
+            wr,
+            mr: mr.as_ptr(),
+            key: mr.rkey(),
+            access: mr::ACCESS,
+        };
+        let parcel = Parcel {
+            ctx: Some(ctx),
+            _buf: None,
+            _mr: Some(mr.clone()),
+        };
+        let first: *const bindings::ib_reg_wr = &wr;
+        // SAFETY: one request, of the kind that is part of an `ib_reg_wr`, as its
+        // opcode says; it only mentions the region.
+        unsafe { self.commit(first.cast(), parcel) }
+    }
+
+    /// # Safety
+    ///
+    /// `first` is a valid chain, the last request of which has the slot's
+    /// completion. It mentions no memory but the slot's and the parcel's.
+    unsafe fn commit(
+        self,
+        first: *const bindings::ib_send_wr,
+        parcel: Parcel<T::Context>,
+    ) -> Result<(), Refused<T>> {
+        let Some(slot) = self.qp.send_slot(self.index) else {
+            return parcel.ctx.map_or(Ok(()), |ctx| Err((EINVAL, ctx)));
+        };
+        let mut parcel = Some(parcel);
+        let mut back = None;
+        let mut bad = first;
+        let ret = self.qp.with_open(|raw| {
+            // SAFETY: the slot is taken, so its parcel is ours. The queue pair is
+            // there while the gate is open; the requests are copied, and what they
+            // mention stays with the slot.
+            unsafe {
+                *slot.parcel.get() = parcel.take();
+                let ret = bindings::ib_post_send(raw, first, &mut bad);
+                if ret != 0 {
+                    let kept = &mut *slot.parcel.get();
+                    back = kept.as_mut().and_then(|kept| kept.ctx.take());
+                    // What comes before `bad` is on its way: its memory stays until
+                    // the queue pair is closed.
+                    if ptr::eq(bad, first) {
+                        *kept = None;
+                    }
+                }
+                ret
+            }
+        });
+        // A context that is not there any more has come back already.
+        let refuse = |e, ctx: Option<T::Context>| ctx.map_or(Ok(()), |ctx| Err((e, ctx)));
+        match ret {
+            Some(0) => {
+                forget(self);
+                Ok(())
+            }
+            Some(e) => {
+                if !ptr::eq(bad, first) {
+                    Qp::break_down(&self.qp.into());
+                    forget(self);
+                }
+                refuse(Error::from_errno(e), back)
+            }
+            None => refuse(
+                NetErrno::NotConn.into(),
+                parcel.and_then(|parcel| parcel.ctx),
+            ),
+        }
+    }
+}
