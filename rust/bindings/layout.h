@@ -127,6 +127,10 @@ SIZE(tcp_sock);
 SIZE(inet_connection_sock_af_ops);
 FIELD(inet_connection_sock_af_ops, syn_recv_sock);
 
+/* include/uapi/linux/in6.h */
+SIZE(in6_addr);
+FIELD(in6_addr, in6_u);
+
 /* include/net/protocol.h */
 SIZE(inet_protosw);
 FIELD(inet_protosw, type);

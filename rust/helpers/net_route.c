@@ -2,6 +2,11 @@
 
 #include <linux/inetdevice.h>
 #include <net/addrconf.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/neighbour.h>
+#include <net/route.h>
 #include <net/sock.h>
 
 static bool smc_rs_each_addr4(struct net_device *dev,
@@ -76,4 +81,198 @@ bool smc_rs_helper_sk_dev_any_addr(struct sock *sk,
 	}
 	rcu_read_unlock();
 	return found;
+}
+
+/* What a route is like; its device gets a reference. */
+static void smc_rs_describe(const struct dst_entry *dst, struct net_device **dev, bool *gateway,
+			    bool *local)
+{
+	*dev = dst->dev;
+	dev_hold(*dev);
+	if (dst->ops->family == AF_INET) {
+		const struct rtable *rt = dst_rtable(dst);
+
+		*gateway = rt->rt_uses_gateway;
+		*local = rt->rt_flags & RTCF_LOCAL;
+	} else {
+		const struct rt6_info *rt = dst_rt6_info(dst);
+
+		*gateway = rt->rt6i_flags & RTF_GATEWAY;
+		*local = rt->rt6i_flags & RTF_LOCAL;
+	}
+}
+
+static struct dst_entry *smc_rs_route_connect4(struct sock *sk, __be32 daddr, __be16 dport,
+					       struct in6_addr *from, struct in6_addr *to)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	const struct ip_options_rcu *opt;
+	__be32 nexthop = daddr;
+	struct flowi4 fl4;
+	struct rtable *rt;
+
+	opt = rcu_dereference_protected(inet->inet_opt, lockdep_sock_is_held(sk));
+	if (opt && opt->opt.srr) {
+		if (!daddr)
+			return ERR_PTR(-EINVAL);
+		nexthop = opt->opt.faddr;
+	}
+	rt = ip_route_connect(&fl4, nexthop, inet->inet_saddr, sk->sk_bound_dev_if, IPPROTO_TCP,
+			      inet->inet_sport, dport, sk);
+	if (IS_ERR(rt))
+		return ERR_CAST(rt);
+	if (rt->rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-ENETUNREACH);
+	}
+	ipv6_addr_set_v4mapped(fl4.saddr, from);
+	ipv6_addr_set_v4mapped(nexthop == daddr ? fl4.daddr : daddr, to);
+	return &rt->dst;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static struct dst_entry *smc_rs_route_connect6(struct sock *sk, const struct sockaddr_in6 *addr,
+					       int len, struct in6_addr *from, struct in6_addr *to)
+{
+	const struct ipv6_pinfo *np = inet6_sk(sk);
+	struct in6_addr final, *final_p;
+	__be32 label = 0;
+	struct flowi6 fl6 = {
+		.flowi6_proto = IPPROTO_TCP,
+		.flowi6_oif = sk->sk_bound_dev_if,
+		.flowi6_mark = READ_ONCE(sk->sk_mark),
+		.flowi6_uid = sk->sk_uid,
+		.fl6_dport = addr->sin6_port,
+		.fl6_sport = inet_sk(sk)->inet_sport,
+		.daddr = addr->sin6_addr,
+	};
+	struct dst_entry *dst;
+	int type;
+
+	if (ipv6_addr_any(&fl6.daddr)) {
+		if (ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
+			ipv6_addr_set_v4mapped(htonl(INADDR_LOOPBACK), &fl6.daddr);
+		else
+			fl6.daddr = in6addr_loopback;
+	}
+	type = ipv6_addr_type(&fl6.daddr);
+	if (type & IPV6_ADDR_MULTICAST)
+		return ERR_PTR(-ENETUNREACH);
+	if (type & IPV6_ADDR_LINKLOCAL) {
+		if (len >= (int)sizeof(*addr) && addr->sin6_scope_id) {
+			if (!sk_dev_equal_l3scope(sk, addr->sin6_scope_id))
+				return ERR_PTR(-EINVAL);
+			fl6.flowi6_oif = addr->sin6_scope_id;
+		}
+		if (!fl6.flowi6_oif)
+			return ERR_PTR(-EINVAL);
+	}
+	if (type & IPV6_ADDR_MAPPED) {
+		if (ipv6_only_sock(sk))
+			return ERR_PTR(-ENETUNREACH);
+		return smc_rs_route_connect4(sk, fl6.daddr.s6_addr32[3], addr->sin6_port, from, to);
+	}
+	fl6.saddr = ipv6_addr_any(&sk->sk_v6_rcv_saddr) ? np->saddr : sk->sk_v6_rcv_saddr;
+	if (inet6_test_bit(SNDFLOW, sk))
+		label = addr->sin6_flowinfo & IPV6_FLOWLABEL_MASK;
+	fl6.flowlabel = ip6_make_flowinfo(np->tclass, label);
+	*to = fl6.daddr;
+	final_p = fl6_update_dst(&fl6, rcu_dereference_protected(np->opt, lockdep_sock_is_held(sk)),
+				 &final);
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
+	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl6, final_p);
+	if (!IS_ERR(dst))
+		*from = fl6.saddr;
+	return dst;
+}
+#endif
+
+/*
+ * The route that connect() to `addr` would take, of a locked sock: its device,
+ * with a reference, and the addresses of both ends, those of IPv4 mapped.
+ */
+int smc_rs_helper_route_connect(struct sock *sk, const struct sockaddr *addr, int len,
+				struct net_device **dev, struct in6_addr *from, struct in6_addr *to,
+				bool *gateway, bool *local)
+{
+	const struct sockaddr_in *addr4 = (const struct sockaddr_in *)addr;
+	struct dst_entry *dst;
+
+	if (len < (int)sizeof(addr->sa_family))
+		return -EINVAL;
+	if (addr->sa_family != sk->sk_family)
+		return -EAFNOSUPPORT;
+	if (sk->sk_family == AF_INET) {
+		if (len < (int)sizeof(*addr4))
+			return -EINVAL;
+		dst = smc_rs_route_connect4(sk, addr4->sin_addr.s_addr, addr4->sin_port, from, to);
+#if IS_ENABLED(CONFIG_IPV6)
+	} else if (sk->sk_family == AF_INET6) {
+		if (len < SIN6_LEN_RFC2133)
+			return -EINVAL;
+		dst = smc_rs_route_connect6(sk, (const struct sockaddr_in6 *)addr, len, from, to);
+#endif
+	} else {
+		return -EAFNOSUPPORT;
+	}
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	smc_rs_describe(dst, dev, gateway, local);
+	dst_release(dst);
+	return 0;
+}
+
+/* The same of a connected sock; false if it has no route now. */
+bool smc_rs_helper_route_of(struct sock *sk, struct net_device **dev, struct in6_addr *from,
+			    struct in6_addr *to, bool *gateway, bool *local)
+{
+	struct dst_entry *dst = sk_dst_get(sk);
+
+	if (!dst)
+		return false;
+	smc_rs_describe(dst, dev, gateway, local);
+	dst_release(dst);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		*from = sk->sk_v6_rcv_saddr;
+		*to = sk->sk_v6_daddr;
+		return true;
+	}
+#endif
+	ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, from);
+	ipv6_addr_set_v4mapped(inet_sk(sk)->inet_daddr, to);
+	return true;
+}
+
+/*
+ * Where packets from `saddr` to `daddr` go next: the device's index, whether that
+ * is a gateway, and its MAC address, which is asked for if it is not known.
+ */
+int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, int *ifindex,
+				 bool *gateway, bool *known, u8 *mac)
+{
+	struct flowi4 fl4 = { .saddr = saddr, .daddr = daddr };
+	struct neighbour *neigh;
+	struct rtable *rt;
+	int ret = 0;
+
+	rt = ip_route_output_flow(net, &fl4, NULL);
+	if (IS_ERR(rt))
+		return PTR_ERR(rt);
+	*ifindex = rt->dst.dev->ifindex;
+	*gateway = rt->rt_uses_gateway;
+	*known = false;
+	neigh = dst_neigh_lookup(&rt->dst, &fl4.daddr);
+	if (!neigh || neigh->dev->addr_len != ETH_ALEN) {
+		ret = -EHOSTUNREACH;
+	} else if (READ_ONCE(neigh->nud_state) & NUD_VALID) {
+		neigh_ha_snapshot(mac, neigh, neigh->dev);
+		*known = true;
+	} else {
+		neigh_event_send(neigh, NULL);
+	}
+	if (neigh)
+		neigh_release(neigh);
+	ip_rt_put(rt);
+	return ret;
 }

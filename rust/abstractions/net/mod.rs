@@ -11,6 +11,7 @@ pub(crate) mod netns;
 #[allow(dead_code)]
 pub(crate) mod notifier;
 pub(crate) mod proto;
+#[allow(dead_code)]
 pub(crate) mod route;
 pub(crate) mod sock;
 pub(crate) mod socket;

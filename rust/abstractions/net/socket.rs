@@ -187,6 +187,10 @@ impl Address<'_> {
         }
     }
 
+    pub(super) fn as_raw(&self) -> (*const bindings::sockaddr, c_int) {
+        (self.addr, self.len)
+    }
+
     /// Whether it dissolves a connection rather than make one (`AF_UNSPEC`).
     pub(crate) fn is_unspec(&self) -> bool {
         // SAFETY: long enough, as just checked.
