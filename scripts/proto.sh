@@ -32,9 +32,11 @@ coverage() {
 	# Not the exhaustive searches: instrumented they take an hour, and reach
 	# nothing that the others do not.
 	local t targets=(--lib)
-	for t in tests/*.rs; do
-		case $t in *_explore.rs) continue ;; esac
-		targets+=(--test "$(basename "$t" .rs)")
+	for t in tests/*.rs tests/*/main.rs; do
+		t=${t#tests/}
+		t=${t%/main.rs}
+		case $t in *_explore*) continue ;; esac
+		targets+=(--test "${t%.rs}")
 	done
 	cargo llvm-cov --locked --features sim "${targets[@]}" --summary-only \
 		--ignore-filename-regex '/(tests|fuzz|sim|benches|examples)/' 2>&1 |

@@ -33,6 +33,7 @@
 //! one: a Decline can arrive at any time.
 
 mod client;
+mod course;
 mod message;
 mod offer;
 mod select;
@@ -44,7 +45,6 @@ pub use offer::{Offer, OfferV2, OfferV2Kind};
 pub use select::{Lookup, Route};
 pub use server::{Server, ServerConfig};
 
-use crate::group::FirstError;
 use crate::wire::clc::{Decline, Kind, Modes, Reason, SmcdBody, SmcrBody, Version};
 use crate::wire::ext::Features;
 use crate::wire::types::{Eid, Gid, Mac, PeerId, Qpn};
@@ -300,65 +300,5 @@ impl Negotiated {
             Some(Peer::Rdma(_)) => Modes::R,
             Some(Peer::Ism(_)) => Modes::D,
         }
-    }
-}
-
-/// The reason for the peer where the first link does not come up; `None` for a
-/// timeout, which is told only after the grace.
-const fn link_reason(error: FirstError) -> Option<Reason> {
-    match error {
-        FirstError::Timeout => None,
-        FirstError::EyeCatcher => Some(Reason::EyecatcherInBuffer),
-        FirstError::NotReady => Some(Reason::LinkNotReady),
-        FirstError::LinkDown | FirstError::Ended => Some(Reason::NoActiveLink),
-    }
-}
-
-/// What [`Client`] and [`Server`] share: when and how to give up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ending {
-    decline: DeclineVersion,
-    /// A link group was made for this handshake.
-    group_is_new: bool,
-}
-
-impl Ending {
-    const fn fate(&self) -> GroupFate {
-        if self.group_is_new {
-            GroupFate::Discard
-        } else {
-            GroupFate::Keep
-        }
-    }
-
-    const fn decline(&self, reason: Reason) -> Action {
-        Action::Fallback(Fallback {
-            reason,
-            peer_reason: None,
-            group: self.fate(),
-            decline: Some(self.decline),
-        })
-    }
-
-    const fn abort(&self, cause: Cause) -> Action {
-        Action::Abort(Abort {
-            cause,
-            group: self.fate(),
-        })
-    }
-
-    /// The peer declined. If it says that the groups differ, ours is ended.
-    const fn declined(&self, decline: &Decline) -> Action {
-        let group = if decline.out_of_sync && !self.group_is_new {
-            GroupFate::OutOfSync
-        } else {
-            self.fate()
-        };
-        Action::Fallback(Fallback {
-            reason: Reason::PeerDeclined,
-            peer_reason: Some(decline.reason),
-            group,
-            decline: None,
-        })
     }
 }

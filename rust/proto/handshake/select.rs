@@ -4,8 +4,9 @@
 //! `smc_listen_v2_check`, `smc_listen_find_device`).
 //!
 //! The order is: SMC-D version 2, SMC-D version 1, SMC-R version 2, SMC-R
-//! version 1. Each is tried until one works; if none does, the first reason
-//! that was met is the reason of the Decline.
+//! version 1. Each is tried until one works, SMC-D version 2 with every device
+//! of the client that one of ours leads to; if none does, the first reason that
+//! was met is the reason of the Decline.
 
 use super::{GroupKey, IsmKey, RdmaKey, RELEASE};
 use crate::wire::clc::{
@@ -28,7 +29,9 @@ pub enum Route {
 pub trait Lookup {
     /// Whether SMC-D version 2 can be spoken at all.
     fn ism_v2_capable(&mut self) -> bool;
-    /// Whether an ISM device leads to this device of the client, version 2.
+    /// Whether an ISM device leads to this device of the client, version 2. It
+    /// is asked about each device that is offered, and again about one whose turn
+    /// has come.
     fn ism_v2(&mut self, peer: &IsmKey) -> bool;
     /// Whether an ISM device leads to the client, version 1.
     fn ism_v1(&mut self, gid: u64) -> bool;
@@ -48,11 +51,15 @@ pub trait Lookup {
     fn seid(&mut self) -> Option<Eid>;
 }
 
-/// A device of the client for SMC-D version 2, to which one of ours leads, and
-/// the EID that both have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct IsmV2Choice {
-    peer: IsmKey,
+/// Most ISM devices that a Proposal can name: its own and those in the list.
+const MAX_ISM: usize = 9;
+
+/// Devices of the client for SMC-D version 2 that are still to be tried, in its
+/// order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct IsmV2 {
+    peers: [Option<IsmKey>; MAX_ISM],
+    /// What both ends have.
     eid: Eid,
 }
 
@@ -80,7 +87,7 @@ pub(super) struct Selection {
     sender: Sender,
     /// SMC-R is offered in some version.
     any_rdma: bool,
-    ism_v2: Option<IsmV2Choice>,
+    ism_v2: IsmV2,
     ism_v1: Option<u64>,
     rdma_v2: Option<(Gid, Eid)>,
     rdma_v1: bool,
@@ -155,7 +162,7 @@ impl Selection {
             stage: Stage::IsmV2,
             sender: proposal.sender,
             any_rdma: false,
-            ism_v2: None,
+            ism_v2: IsmV2::default(),
             ism_v1: None,
             rdma_v2: None,
             rdma_v1: false,
@@ -199,19 +206,25 @@ impl Selection {
     }
 
     fn find_ism_v2(&mut self, native: &GidChid, offer: &V2Offer<'_>, lookup: &mut dyn Lookup) {
-        let found = ism_peers(native, offer).find(|peer| lookup.ism_v2(peer));
-        let Some(peer) = found else {
+        let mut found = ism_peers(native, offer)
+            .filter(|peer| lookup.ism_v2(peer))
+            .peekable();
+        if found.peek().is_none() {
             self.note(Reason::NoSmcdV2Device);
             return;
-        };
+        }
+        let mut peers = [None; MAX_ISM];
+        for (slot, peer) in peers.iter_mut().zip(found) {
+            *slot = Some(peer);
+        }
         let theirs = offer.kind.smcd().filter(|_| offer.seid);
         let machine = match (theirs, lookup.seid()) {
             (Some(ext), Some(ours)) if ext.system_eid == ours => Some(ours),
             _ => None,
         };
-        self.ism_v2 = machine
-            .or_else(|| common_ueid(offer, lookup))
-            .map(|eid| IsmV2Choice { peer, eid });
+        if let Some(eid) = machine.or_else(|| common_ueid(offer, lookup)) {
+            self.ism_v2 = IsmV2 { peers, eid };
+        }
     }
 
     /// Keeps the first reason.
@@ -224,13 +237,10 @@ impl Selection {
         loop {
             match self.stage {
                 Stage::IsmV2 => {
-                    self.stage = Stage::IsmV1;
-                    if let Some(choice) = self.ism_v2 {
-                        return Ok(Candidate {
-                            key: GroupKey::Ism(choice.peer),
-                            eid: choice.eid,
-                        });
+                    if let Some(candidate) = self.try_ism_v2(lookup) {
+                        return Ok(candidate);
                     }
+                    self.stage = Stage::IsmV1;
                 }
                 Stage::IsmV1 => {
                     self.stage = Stage::RdmaV2;
@@ -251,6 +261,16 @@ impl Selection {
                 Stage::End => return Err(self.first_reason.unwrap_or(Reason::NoDevice)),
             }
         }
+    }
+
+    fn try_ism_v2(&mut self, lookup: &mut dyn Lookup) -> Option<Candidate> {
+        let eid = self.ism_v2.eid;
+        let mut left = self.ism_v2.peers.iter_mut().filter_map(Option::take);
+        let peer = left.find(|peer| lookup.ism_v2(peer))?;
+        Some(Candidate {
+            key: GroupKey::Ism(peer),
+            eid,
+        })
     }
 
     fn try_ism_v1(&mut self, lookup: &mut dyn Lookup) -> Result<Option<Candidate>, Reason> {

@@ -3,16 +3,16 @@
 //! The server's end of the handshake (RFC 7609 §3.5.1, §3.5.2; af_smc.c,
 //! `smc_listen_work`).
 
+use super::course::{Course, Place};
 use super::message::{self, Local, WriteError};
 use super::select::{Agreed, Candidate, Lookup, Selection};
 use super::{
-    link_reason, Action, Cause, DeclineVersion, Ending, Fallback, GroupKey, Negotiated, Peer,
-    CLC_WAIT, DECLINE_GRACE, MAX_CONNS, MAX_LINKS, MIN_CONNS,
+    Action, Cause, DeclineVersion, Fallback, GroupKey, Negotiated, Peer, CLC_WAIT, MAX_CONNS,
+    MAX_LINKS, MIN_CONNS,
 };
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{
     AcceptConfirm, Body, FirstContact, Kind, Message, Modes, Proposal, ProposalBody, Reason, Role,
-    Version,
 };
 use crate::wire::ext::{self, Features};
 use crate::wire::types::PeerId;
@@ -53,19 +53,24 @@ enum State {
     Done,
 }
 
+impl Place for State {
+    const LINKING: Self = State::Linking;
+    const GRACE: Self = State::Grace;
+    const DONE: Self = State::Done;
+
+    fn awaits_message(&self) -> bool {
+        matches!(self, State::AwaitProposal | State::AwaitConfirm)
+    }
+}
+
 /// One server's handshake.
 #[derive(Clone, Debug)]
 pub struct Server {
-    state: State,
-    deadline: Option<Millis>,
-    /// Something failed here while a Confirm may be on its way.
-    failed: Option<Reason>,
+    course: Course<State>,
     config: ServerConfig,
     /// The host that the Proposal named; zero where it named none.
     peer_id: PeerId,
     mode: Modes,
-    agreed: Negotiated,
-    ending: Ending,
 }
 
 impl Server {
@@ -74,9 +79,7 @@ impl Server {
     /// fallback, otherwise to wait for the Proposal.
     pub fn new(config: ServerConfig, smc: bool, now: Millis) -> (Self, Action) {
         let mut server = Server {
-            state: State::AwaitProposal,
-            deadline: Some(now.after(CLC_WAIT)),
-            failed: None,
+            course: Course::new(State::AwaitProposal, Some(now.after(CLC_WAIT))),
             config: ServerConfig {
                 max_conns: config.max_conns.max(MIN_CONNS),
                 max_links: config.max_links.clamp(1, MAX_LINKS),
@@ -84,23 +87,20 @@ impl Server {
             },
             peer_id: PeerId([0; 8]),
             mode: Modes::None,
-            agreed: Negotiated::new(Version::V1),
-            ending: Ending {
-                decline: DeclineVersion::V1,
-                group_is_new: false,
-            },
         };
         if smc {
             return (server, Action::Wait);
         }
-        let action = server.finish(Action::Fallback(Fallback::silent(Reason::PeerNoSmc)));
+        let action = server
+            .course
+            .finish(Action::Fallback(Fallback::silent(Reason::PeerNoSmc)));
         (server, action)
     }
 
     /// The kind of message to read from the stream; `None` while the stream is
     /// not ours. A Decline may come instead of any.
     pub const fn expected(&self) -> Option<Kind> {
-        match self.state {
+        match self.course.place {
             State::AwaitProposal => Some(Kind::Proposal),
             State::Accepting | State::AwaitConfirm => Some(Kind::Confirm),
             State::Done => None,
@@ -110,12 +110,12 @@ impl Server {
 
     /// When [`Server::on_timeout`] is due.
     pub const fn deadline(&self) -> Option<Millis> {
-        self.deadline
+        self.course.deadline
     }
 
     /// What was agreed on; of meaning from [`Action::FindOrCreateGroup`] on.
     pub const fn negotiated(&self) -> &Negotiated {
-        &self.agreed
+        &self.course.agreed
     }
 
     /// A message arrived. `lookup` is asked what this host has.
@@ -123,11 +123,8 @@ impl Server {
         if self.expected().is_none() {
             return Action::Wait;
         }
-        match (self.state, message) {
-            (_, Message::Decline(decline)) => {
-                let action = self.ending.declined(decline);
-                self.finish(action)
-            }
+        match (self.course.place, message) {
+            (_, Message::Decline(decline)) => self.course.declined(decline),
             (State::AwaitProposal, Message::Proposal(proposal)) => {
                 self.on_proposal(proposal, lookup)
             }
@@ -136,26 +133,26 @@ impl Server {
             {
                 self.on_confirm(confirm)
             }
-            _ => self.abort(Cause::Protocol),
+            _ => self.course.abort(Cause::Protocol),
         }
     }
 
     fn on_proposal(&mut self, proposal: &Proposal<'_>, lookup: &mut dyn Lookup) -> Action {
-        self.deadline = None;
+        self.course.deadline = None;
         self.peer_id = proposal.sender.peer_id;
         if let ProposalBody::V2(v2) = &proposal.body {
-            self.ending.decline = DeclineVersion::V2;
-            self.agreed.peer_features = ext::from_proposal(&v2.smcd.vendor);
+            self.course.decline = DeclineVersion::V2;
+            self.course.agreed.peer_features = ext::from_proposal(&v2.smcd.vendor);
         }
-        if let Some(reason) = self.failed {
-            return self.decline(reason);
+        if let Some(reason) = self.course.failed {
+            return self.course.decline(reason);
         }
         let agreed = match Agreed::check(proposal, lookup) {
             Ok(agreed) => agreed,
-            Err(reason) => return self.decline(reason),
+            Err(reason) => return self.course.decline(reason),
         };
         if let Err(reason) = self.agree_limits(proposal, &agreed) {
-            return self.decline(reason);
+            return self.course.decline(reason);
         }
         let selection = Selection::new(proposal, &agreed, lookup);
         self.choose(selection, lookup)
@@ -164,9 +161,9 @@ impl Server {
     /// The lower of both ends' limits (smc_clc.c,
     /// `smc_clc_srv_v2x_features_validate`).
     fn agree_limits(&mut self, proposal: &Proposal<'_>, agreed: &Agreed) -> Result<(), Reason> {
-        self.agreed.max_conns = MAX_CONNS;
-        self.agreed.max_links = MAX_LINKS;
-        self.agreed.release = agreed.release;
+        self.course.agreed.max_conns = MAX_CONNS;
+        self.course.agreed.max_links = MAX_LINKS;
+        self.course.agreed.release = agreed.release;
         let offer = match &proposal.body {
             ProposalBody::V2(v2) => v2.v2.as_ref(),
             ProposalBody::V1(_) => None,
@@ -174,14 +171,14 @@ impl Server {
         let Some(offer) = offer.filter(|_| agreed.release >= 1) else {
             return Ok(());
         };
-        self.agreed.feature_mask = self.config.feature_mask;
+        self.course.agreed.feature_mask = self.config.feature_mask;
         if agreed.rdma_v2 {
-            self.agreed.max_conns = offer.max_conns.min(self.config.max_conns);
-            if self.agreed.max_conns < MIN_CONNS {
+            self.course.agreed.max_conns = offer.max_conns.min(self.config.max_conns);
+            if self.course.agreed.max_conns < MIN_CONNS {
                 return Err(Reason::MaxConns);
             }
-            self.agreed.max_links = offer.max_links.min(self.config.max_links);
-            if self.agreed.max_links < 1 {
+            self.course.agreed.max_links = offer.max_links.min(self.config.max_links);
+            if self.course.agreed.max_links < 1 {
                 return Err(Reason::MaxLinks);
             }
         }
@@ -190,17 +187,17 @@ impl Server {
 
     fn choose(&mut self, mut selection: Selection, lookup: &mut dyn Lookup) -> Action {
         match selection.next(lookup) {
-            Err(reason) => self.decline(reason),
+            Err(reason) => self.course.decline(reason),
             Ok(Candidate { key, eid }) => {
                 let (version, mode) = match &key {
                     GroupKey::Rdma(key) => (key.version, Modes::R),
                     GroupKey::Ism(key) => (key.version, Modes::D),
                 };
                 self.mode = mode;
-                self.agreed.version = version;
-                self.agreed.eid = eid;
-                self.ending.group_is_new = false;
-                self.state = State::Grouping(selection);
+                self.course.agreed.version = version;
+                self.course.agreed.eid = eid;
+                self.course.group_is_new = false;
+                self.course.place = State::Grouping(selection);
                 Action::FindOrCreateGroup(key)
             }
         }
@@ -208,21 +205,21 @@ impl Server {
 
     /// The link group is there; `new`: it was made for this connection.
     pub fn on_group(&mut self, new: bool) -> Action {
-        let State::Grouping(selection) = self.state else {
+        let State::Grouping(selection) = self.course.place else {
             return Action::Wait;
         };
-        self.agreed.first_contact = new;
-        self.ending.group_is_new = new;
-        self.state = State::Preparing(selection);
+        self.course.agreed.first_contact = new;
+        self.course.group_is_new = new;
+        self.course.place = State::Preparing(selection);
         Action::Prepare
     }
 
     /// Buffers and keys are ready.
     pub fn on_prepared(&mut self) -> Action {
-        let State::Preparing(_) = self.state else {
+        let State::Preparing(_) = self.course.place else {
             return Action::Wait;
         };
-        self.state = State::Accepting;
+        self.course.place = State::Accepting;
         Action::Send(Kind::Accept)
     }
 
@@ -232,26 +229,29 @@ impl Server {
             Local::Rdma(_) => Modes::R,
             Local::Ism(_) => Modes::D,
         };
-        if self.state != State::Accepting || mode != self.mode {
+        if self.course.place != State::Accepting || mode != self.mode {
             return Err(WriteError::WrongPlace);
         }
-        let features = self.agreed.peer_features.map(|_| self.config.features);
-        message::write(Role::Accept, &self.agreed, local, features, buf)
+        let features = self
+            .course
+            .agreed
+            .peer_features
+            .map(|_| self.config.features);
+        message::write(Role::Accept, &self.course.agreed, local, features, buf)
     }
 
     /// The Accept is in the stream.
     pub fn on_sent(&mut self, now: Millis) -> Action {
-        if self.state == State::Accepting {
-            self.state = State::AwaitConfirm;
-            self.deadline = Some(now.after(CLC_WAIT));
+        if self.course.place != State::Accepting {
+            return Action::Wait;
         }
-        Action::Wait
+        self.course.wait(State::AwaitConfirm, now.after(CLC_WAIT))
     }
 
     fn on_confirm(&mut self, confirm: &AcceptConfirm<'_>) -> Action {
-        self.deadline = None;
-        if let Some(reason) = self.failed {
-            return self.decline(reason);
+        self.course.deadline = None;
+        if let Some(reason) = self.course.failed {
+            return self.course.decline(reason);
         }
         let (peer, mode, fce) = match &confirm.body {
             Body::RV1 { smcr, .. } => (Peer::Rdma(*smcr), Modes::R, None),
@@ -260,81 +260,69 @@ impl Server {
             Body::DV2 { smcd, v2 } => (Peer::Ism(*smcd), Modes::D, v2.first_contact.as_ref()),
         };
         // The C module takes the bytes for what it accepted, whatever they say.
-        if mode != self.mode || confirm.version() != self.agreed.version {
-            return self.abort(Cause::Protocol);
+        if mode != self.mode || confirm.version() != self.course.agreed.version {
+            return self.course.abort(Cause::Protocol);
         }
         if let Peer::Rdma(smcr) = &peer {
             if !self.peer_id.is_zero() && smcr.sender.peer_id != self.peer_id {
-                return self.abort(Cause::Protocol);
+                return self.course.abort(Cause::Protocol);
             }
         }
-        if confirm.is_first_contact() != self.agreed.first_contact {
-            return self.decline(Reason::SyncError);
+        if confirm.is_first_contact() != self.course.agreed.first_contact {
+            return self.course.decline(Reason::SyncError);
         }
         if let Some(Err(reason)) = fce.map(|fce| self.check_first_contact(fce)) {
-            return self.decline(reason);
+            return self.course.decline(reason);
         }
-        self.agreed.peer = Some(peer);
-        self.state = State::TakingPeer;
+        self.course.agreed.peer = Some(peer);
+        self.course.place = State::TakingPeer;
         Action::TakePeer
     }
 
     /// The client repeats what the server set (smc_clc.c,
     /// `smc_clc_v2x_features_confirm_check`).
     fn check_first_contact(&mut self, fce: &FirstContact<'_>) -> Result<(), Reason> {
-        if fce.release != self.agreed.release {
+        if fce.release != self.course.agreed.release {
             return Err(Reason::ReleaseMismatch);
         }
         let Some(v2x) = fce.v2x.as_ref().filter(|_| fce.release >= 1) else {
             return Ok(());
         };
         if self.mode == Modes::R {
-            if v2x.max_conns != self.agreed.max_conns {
+            if v2x.max_conns != self.course.agreed.max_conns {
                 return Err(Reason::MaxConns);
             }
-            if v2x.max_links != self.agreed.max_links {
+            if v2x.max_links != self.course.agreed.max_links {
                 return Err(Reason::MaxLinks);
             }
         }
-        self.agreed.feature_mask &= v2x.feature_mask;
+        self.course.agreed.feature_mask &= v2x.feature_mask;
         Ok(())
     }
 
     /// The client's key is stored, its queue pair known.
     pub fn on_peer_taken(&mut self) -> Action {
-        if self.state != State::TakingPeer {
+        if self.course.place != State::TakingPeer {
             return Action::Wait;
         }
-        if self.agreed.first_contact && self.mode == Modes::R {
-            self.state = State::Linking;
+        if self.course.agreed.first_contact && self.mode == Modes::R {
+            self.course.place = State::Linking;
             Action::ConfirmLink
         } else {
-            self.finish(Action::Established)
+            self.course.finish(Action::Established)
         }
     }
 
     /// What became of the first link.
     pub fn on_link(&mut self, link: Result<(), FirstError>, now: Millis) -> Action {
-        if !matches!(self.state, State::Linking | State::Grace) {
-            return Action::Wait;
-        }
-        match link.map_err(link_reason) {
-            Ok(()) => self.finish(Action::Established),
-            Err(Some(reason)) => self.decline(reason),
-            Err(None) if self.state == State::Grace => Action::Wait,
-            Err(None) => {
-                self.state = State::Grace;
-                self.deadline = Some(now.after(DECLINE_GRACE));
-                Action::Wait
-            }
-        }
+        self.course.on_link(link, now)
     }
 
     /// Something failed here: a device, memory, a policy. While a group or
     /// buffers are being got, the next possibility is tried: what was got for
     /// this one is given up before the next [`Action`] is carried out.
     pub fn on_failure(&mut self, reason: Reason, lookup: &mut dyn Lookup) -> Action {
-        match self.state {
+        match self.course.place {
             State::Done => Action::Wait,
             State::Grouping(mut selection) | State::Preparing(mut selection) => {
                 selection.note(reason);
@@ -343,54 +331,25 @@ impl Server {
             // A Decline now could cross the client's message, which the
             // application would then find in its stream.
             State::AwaitProposal | State::AwaitConfirm => {
-                self.failed.get_or_insert(reason);
+                self.course.failed.get_or_insert(reason);
                 Action::Wait
             }
-            _ => self.decline(reason),
+            _ => self.course.decline(reason),
         }
     }
 
     /// The client closed or reset the TCP connection.
     pub fn on_closed(&mut self) -> Action {
-        if self.state == State::Done {
-            return Action::Wait;
-        }
-        self.abort(Cause::Closed)
+        self.course.abort(Cause::Closed)
     }
 
     /// What arrived is no CLC message, or not all of one.
     pub fn on_malformed(&mut self) -> Action {
-        if self.state == State::Done {
-            return Action::Wait;
-        }
-        self.abort(Cause::Protocol)
+        self.course.abort(Cause::Protocol)
     }
 
     /// The time is `now`.
     pub fn on_timeout(&mut self, now: Millis) -> Action {
-        if self.deadline.map_or(true, |deadline| now < deadline) {
-            return Action::Wait;
-        }
-        match self.state {
-            State::AwaitProposal | State::AwaitConfirm => self.abort(Cause::TimedOut),
-            State::Grace => self.decline(Reason::ConfirmLinkTimeout),
-            _ => Action::Wait,
-        }
-    }
-
-    fn decline(&mut self, reason: Reason) -> Action {
-        let action = self.ending.decline(reason);
-        self.finish(action)
-    }
-
-    fn abort(&mut self, cause: Cause) -> Action {
-        let action = self.ending.abort(cause);
-        self.finish(action)
-    }
-
-    fn finish(&mut self, action: Action) -> Action {
-        self.state = State::Done;
-        self.deadline = None;
-        action
+        self.course.on_timeout(now)
     }
 }

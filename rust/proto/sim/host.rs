@@ -15,6 +15,7 @@ use crate::wire::clc::{
 };
 use crate::wire::ext::Features;
 use crate::wire::types::{Eid, Gid, Mac, PeerId};
+use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::vec;
 use std::vec::Vec;
@@ -175,7 +176,7 @@ impl Host {
                 data.truncate(len);
             }
         }
-        self.open(id, Machine::Client(client), now, data.clone());
+        self.open(id, Machine::Client(Box::new(client)), now, data.clone());
         self.out.push(Packet::Syn {
             conn: id,
             smc: self.config.smc,
@@ -265,7 +266,7 @@ impl Host {
             feature_mask: 0,
         };
         let (server, action) = Server::new(config, self.config.smc, now);
-        self.open(conn, Machine::Server(server), now, Vec::new());
+        self.open(conn, Machine::Server(Box::new(server)), now, Vec::new());
         self.act(conn, action, now);
     }
 

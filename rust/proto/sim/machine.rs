@@ -5,11 +5,12 @@
 use crate::group::{FirstError, Millis, Role};
 use crate::handshake::{Action, Client, Negotiated, Server};
 use crate::wire::clc::Kind;
+use std::boxed::Box;
 
 /// One end of a handshake.
 pub(super) enum Machine {
-    Client(Client),
-    Server(Server),
+    Client(Box<Client>),
+    Server(Box<Server>),
 }
 
 impl Machine {

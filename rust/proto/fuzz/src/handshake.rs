@@ -346,7 +346,7 @@ fn client(w: &mut World, op: u8, script: &mut Script<'_>) -> Action {
             // Nothing waits for longer than this.
             let late = w.now.after(CLC_WAIT);
             let due = w.client.deadline();
-            assert!(due.is_none_or(|deadline| deadline <= late));
+            assert!(due.map_or(true, |deadline| deadline <= late));
             Action::Wait
         }
     }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handshakes that fail: by time, by a failure here, by the peer's word or its
+//! silence.
+
+use crate::ends::*;
+
+#[test]
+fn timeouts_before_the_link_end_the_connection() {
+    let mut eids = [0; 32];
+    let (mut client, _) = proposed(&rxe_offer(&mut eids));
+    assert_eq!(client.on_timeout(Millis(99).after(CLC_WAIT)), Action::Wait);
+    assert_eq!(
+        abort(client.on_timeout(Millis(100).after(CLC_WAIT))),
+        (Cause::TimedOut, GroupFate::Keep)
+    );
+    let mut s = server();
+    assert_eq!(s.on_timeout(Millis(99).after(CLC_WAIT)), Action::Wait);
+    assert_eq!(
+        abort(s.on_timeout(Millis(100).after(CLC_WAIT))).0,
+        Cause::TimedOut
+    );
+    let (_, mut s, _) = accepted(true);
+    assert_eq!(
+        abort(s.on_timeout(Millis(200).after(CLC_WAIT))),
+        (Cause::TimedOut, GroupFate::Discard)
+    );
+}
+
+#[test]
+fn a_link_that_is_not_confirmed_ends_in_tcp_after_the_grace() {
+    let (mut client, mut server, confirm) = confirmed(true);
+    client.on_sent(Millis(300));
+    let late = Millis(4300);
+    let timeout = Err(FirstError::Timeout);
+    assert_eq!(client.on_link(timeout, late), Action::Wait);
+    assert_eq!(client.deadline(), Some(late.after(DECLINE_GRACE)));
+    assert_eq!(client.on_link(timeout, Millis(4400)), Action::Wait);
+    assert_eq!(client.on_timeout(late), Action::Wait);
+    let (reason, group, decline) = fallback(client.on_timeout(late.after(DECLINE_GRACE)));
+    assert_eq!(
+        (reason, group),
+        (Reason::ConfirmLinkTimeout, GroupFate::Discard)
+    );
+    assert!(decline.unwrap().v2.is_some());
+
+    // A Decline within the grace.
+    wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+    server.on_peer_taken();
+    assert_eq!(server.on_link(timeout, Millis(900)), Action::Wait);
+    assert_eq!(server.deadline(), Some(Millis(900).after(DECLINE_GRACE)));
+    let action = server.on_message(&Message::Decline(decline.unwrap()), &mut RXE.clone());
+    let Action::Fallback(f) = action else {
+        panic!("{action:?}")
+    };
+    assert_eq!(f.reason, Reason::PeerDeclined);
+    assert_eq!(f.peer_reason, Some(Reason::ConfirmLinkTimeout));
+    assert_eq!(f.group, GroupFate::Discard);
+    assert_eq!(f.decline(SERVER_ID), None);
+}
+
+#[test]
+fn a_link_confirmed_within_the_grace_still_counts() {
+    let (mut client, _, _) = confirmed(true);
+    client.on_sent(Millis(300));
+    client.on_link(Err(FirstError::Timeout), Millis(301));
+    assert_eq!(client.on_link(Ok(()), Millis(500)), Action::Established);
+}
+
+#[test]
+fn a_server_link_timeout_declines_in_version_2() {
+    let (_, mut server, confirm) = confirmed(true);
+    wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+    server.on_peer_taken();
+    server.on_link(Err(FirstError::Timeout), Millis(2400));
+    let (reason, group, decline) = fallback(server.on_timeout(Millis(3400)));
+    assert_eq!(
+        (reason, group),
+        (Reason::ConfirmLinkTimeout, GroupFate::Discard)
+    );
+    assert_eq!(decline.unwrap().emitted_len(), 44);
+}
+
+#[test]
+fn a_link_that_fails_is_declined_at_once() {
+    for (error, reason) in [
+        (FirstError::EyeCatcher, Reason::EyecatcherInBuffer),
+        (FirstError::NotReady, Reason::LinkNotReady),
+        (FirstError::LinkDown, Reason::NoActiveLink),
+        (FirstError::Ended, Reason::NoActiveLink),
+    ] {
+        let (mut client, mut server, confirm) = confirmed(true);
+        client.on_sent(Millis(300));
+        wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+        server.on_peer_taken();
+        for action in [
+            client.on_link(Err(error), Millis(301)),
+            server.on_link(Err(error), Millis(301)),
+        ] {
+            let (told, group, decline) = fallback(action);
+            assert_eq!((told, group), (reason, GroupFate::Discard));
+            assert!(decline.is_some());
+        }
+    }
+}
+
+#[test]
+fn declines_are_taken_in_every_state() {
+    let decline = |reason| Message::Decline(Decline::new(true, SERVER_ID, reason));
+    let mut eids = [0; 32];
+    let (mut client, _) = proposed(&rxe_offer(&mut eids));
+    let (reason, group, reply) = fallback(client.on_message(&decline(Reason::NoDevice)));
+    assert_eq!(
+        (reason, group, reply),
+        (Reason::PeerDeclined, GroupFate::Keep, None)
+    );
+    // Out of sync in a later contact: the group is not used any more.
+    let (_, mut server, _) = confirmed(false);
+    let action = server.on_message(&decline(Reason::SyncError), &mut RXE.clone());
+    assert_eq!(fallback(action).1, GroupFate::OutOfSync);
+    // On first contact it is gone anyway.
+    let (_, mut server, _) = confirmed(true);
+    let action = server.on_message(&decline(Reason::SyncError), &mut RXE.clone());
+    assert_eq!(fallback(action).1, GroupFate::Discard);
+    let mut fresh = self::server();
+    let action = fresh.on_message(&decline(Reason::NoDevice), &mut RXE.clone());
+    assert_eq!(fallback(action).0, Reason::PeerDeclined);
+}
+
+#[test]
+fn closed_and_malformed_streams_end_the_connection() {
+    let (mut client, mut server, _) = accepted(true);
+    assert_eq!(abort(client.on_closed()), (Cause::Closed, GroupFate::Keep));
+    assert_eq!(
+        abort(server.on_malformed()),
+        (Cause::Protocol, GroupFate::Discard)
+    );
+    let (mut client, mut server, accept) = accepted(true);
+    assert_eq!(
+        abort(server.on_closed()),
+        (Cause::Closed, GroupFate::Discard)
+    );
+    // An Accept to a server, and twice to a client.
+    let mut s = self::server();
+    let action = wire(&accept, |m| s.on_message(m, &mut RXE.clone()));
+    assert_eq!(abort(action).0, Cause::Protocol);
+    wire(&accept, |m| client.on_message(m));
+    let action = wire(&accept, |m| client.on_message(m));
+    assert_eq!(abort(action).0, Cause::Protocol);
+    let (mut client, _, _) = accepted(true);
+    assert_eq!(abort(client.on_malformed()).0, Cause::Protocol);
+}
+
+#[test]
+fn a_failure_while_a_message_is_on_its_way_waits_for_it() {
+    let (mut client, mut server, accept) = accepted(true);
+    assert_eq!(client.on_failure(Reason::NoMemory), Action::Wait);
+    let (reason, _, decline) = fallback(wire(&accept, |m| client.on_message(m)));
+    assert_eq!(reason, Reason::NoMemory);
+    assert!(decline.unwrap().v2.is_some());
+    assert_eq!(
+        server.on_failure(Reason::NoActiveLink, &mut RXE.clone()),
+        Action::Wait
+    );
+    let (_, _, confirm) = confirmed(true);
+    let action = wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+    assert_eq!(fallback(action).0, Reason::NoActiveLink);
+    let mut server = self::server();
+    server.on_failure(Reason::Ipsec, &mut RXE.clone());
+    let mut eids = [0; 32];
+    let (_, proposal) = proposed(&rxe_offer(&mut eids));
+    let action = wire(&proposal, |m| server.on_message(m, &mut RXE.clone()));
+    assert_eq!(fallback(action).0, Reason::Ipsec);
+}
+
+#[test]
+fn failures_of_the_client_behind_the_accept_decline_at_once() {
+    let (mut client, _, accept) = accepted(true);
+    wire(&accept, |m| client.on_message(m));
+    client.on_group();
+    let (reason, group, _) = fallback(client.on_failure(Reason::RegisterBuffer));
+    assert_eq!(
+        (reason, group),
+        (Reason::RegisterBuffer, GroupFate::Discard)
+    );
+    let (_, mut server, confirm) = confirmed(true);
+    wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+    let (reason, group, _) = fallback(server.on_failure(Reason::RemoteKeys, &mut RXE.clone()));
+    assert_eq!((reason, group), (Reason::RemoteKeys, GroupFate::Discard));
+}
+
+#[test]
+fn events_that_do_not_belong_change_nothing() {
+    let mut eids = [0; 32];
+    let offer = rxe_offer(&mut eids);
+    let (mut client, _) = proposed(&offer);
+    assert_eq!(client.on_offer(&offer), Action::Wait);
+    assert_eq!(client.on_connected(true, Millis(1)), Action::Wait);
+    assert_eq!(client.on_sent(Millis(1)), Action::Wait);
+    assert_eq!(client.on_group(), Action::Wait);
+    assert_eq!(client.on_prepared(), Action::Wait);
+    assert_eq!(client.on_link(Ok(()), Millis(500)), Action::Wait);
+    assert_eq!(
+        client.on_link(Err(FirstError::Timeout), Millis(1)),
+        Action::Wait
+    );
+    let mut buf = [0; 652];
+    assert_eq!(
+        client.write_confirm(&Local::Rdma(&client_end()), &mut buf),
+        Err(WriteError::WrongPlace)
+    );
+    assert_eq!(client.expected(), Some(Kind::Accept));
+    let mut server = server();
+    assert_eq!(server.on_group(true), Action::Wait);
+    assert_eq!(server.on_prepared(), Action::Wait);
+    assert_eq!(server.on_sent(Millis(1)), Action::Wait);
+    assert_eq!(server.on_peer_taken(), Action::Wait);
+    assert_eq!(server.on_link(Ok(()), Millis(500)), Action::Wait);
+    assert_eq!(
+        server.on_link(Err(FirstError::Timeout), Millis(1)),
+        Action::Wait
+    );
+    assert_eq!(
+        server.write_accept(&Local::Rdma(&server_end()), &mut buf),
+        Err(WriteError::WrongPlace)
+    );
+    assert_eq!(server.expected(), Some(Kind::Proposal));
+    // The wrong kind of end, and a small buffer.
+    let (mut client, _, accept) = accepted(true);
+    wire(&accept, |m| client.on_message(m));
+    client.on_group();
+    client.on_prepared();
+    assert_eq!(
+        client.write_confirm(&Local::Ism(&ism_end(1, 2)), &mut buf),
+        Err(WriteError::WrongPlace)
+    );
+    assert_eq!(
+        client.write_confirm(&Local::Rdma(&client_end()), &mut buf[..20]),
+        Err(WriteError::NoSpace)
+    );
+}
