@@ -77,7 +77,8 @@ pub(crate) trait Endpoint: Send + Sync + Sized + 'static {
     /// process context.
     fn slot_free(this: &QpRef<Self>);
 
-    /// The connection has broken. Process context, once.
+    /// The connection has broken, or [`Qp::fail`] has ended it. Process context,
+    /// once.
     fn broken(this: &QpRef<Self>);
 }
 
@@ -530,6 +531,14 @@ impl<T: Endpoint> Qp<T> {
     /// Has [`Endpoint::slot_free`] called, in process context.
     pub(super) fn tell_slot_free(this: &QpRef<T>) {
         Self::tell(this, TELL_SLOT);
+    }
+
+    /// What was posted has ended this way. The connection has broken if it is not
+    /// this end that closes it: a driver need not say so otherwise.
+    pub(super) fn note(this: &QpRef<T>, status: SendStatus) {
+        if status != SendStatus::Ok && this.is_open() {
+            Self::break_down(this);
+        }
     }
 
     /// Has [`Endpoint::broken`] called, once. Any context.

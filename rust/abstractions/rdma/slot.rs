@@ -143,9 +143,7 @@ impl<T: Endpoint> Slot<T> {
         };
         let this = Qp::upgrade(qp);
         if let Some(this) = &this {
-            if let SendStatus::Failed(_) = status {
-                Qp::break_down(this);
-            }
+            Qp::note(this, status);
             if let Some(ctx) = parcel.and_then(|parcel| parcel.ctx) {
                 T::sent(this, ctx, status);
             }
@@ -168,10 +166,8 @@ impl<T: Endpoint> Slot<T> {
             let slot: *const Self = cqe.byte_sub(offset_of!(Self, write)).cast();
             (&*(*slot).qp, SendStatus::from_raw((*wc).status))
         };
-        if let SendStatus::Failed(_) = status {
-            if let Some(this) = Qp::upgrade(qp) {
-                Qp::break_down(&this);
-            }
+        if let Some(this) = Qp::upgrade(qp) {
+            Qp::note(&this, status);
         }
     }
 }
@@ -204,14 +200,10 @@ impl<T: Endpoint> RecvSlot<T> {
             (&*slot, this, (*wc).status, (*wc).byte_len)
         };
         let Some(this) = this else { return };
-        match SendStatus::from_raw(status) {
-            SendStatus::Ok => {
-                if slot.deliver(&this, len).is_err() {
-                    Qp::break_down(&this);
-                }
-            }
-            SendStatus::Flushed => {}
-            SendStatus::Failed(_) => Qp::break_down(&this),
+        let status = SendStatus::from_raw(status);
+        Qp::note(&this, status);
+        if status == SendStatus::Ok && slot.deliver(&this, len).is_err() {
+            Qp::break_down(&this);
         }
     }
 
