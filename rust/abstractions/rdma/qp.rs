@@ -468,11 +468,23 @@ impl<T: Endpoint> Qp<T> {
             return;
         };
         self.gate.lock().qp = ptr::null_mut();
+        // SAFETY: all-zero bytes are a valid `struct ib_qp_attr`.
+        let mut attr: bindings::ib_qp_attr = unsafe { zeroed() };
+        attr.qp_state = bindings::ib_qp_state_IB_QPS_RESET;
         // SAFETY: alive and owned. Nobody posts any more, and there is room for
         // what draining posts. The completion queue is given back afterwards.
         let ret = unsafe {
             if started {
                 bindings::ib_drain_qp(qp.as_ptr());
+                // The peer may still send. Soft-RoCE is not up to a packet that it
+                // receives, in softirq, while the queue pair is destroyed; in this
+                // state it drops what comes. If it cannot be had, the next step
+                // does without.
+                let state = bindings::ib_qp_attr_mask_IB_QP_STATE as c_int;
+                let _ = bindings::ib_modify_qp(qp.as_ptr(), &mut attr, state);
+                if bindings::ib_uses_virt_dma(self.pd.device().as_ptr()) {
+                    bindings::synchronize_rcu();
+                }
             }
             bindings::ib_destroy_qp(qp.as_ptr())
         };
