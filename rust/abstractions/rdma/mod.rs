@@ -10,21 +10,25 @@
 
 mod client;
 mod cq;
+mod device;
 mod dma;
+mod endpoint;
 mod gid;
 mod mr;
 mod pd;
+mod pool;
 mod qp;
+mod recv;
 mod slot;
 
-pub(crate) use client::{
-    Client, ClientRegistration, DeviceEvent, DeviceRef, IbDevice, Limits, Mtu, PciIds, PortAttr,
-};
+pub(crate) use client::{Client, ClientRegistration, DeviceEvent};
+pub(crate) use device::{DeviceRef, IbDevice, Limits, Mtu, PciIds, PortAttr};
 pub(crate) use dma::{Direction, DmaBuf, Kind, PageRef};
+pub(crate) use endpoint::{Endpoint, Path, QpSizes, SendStatus, MESSAGE_LEN};
 pub(crate) use gid::{GidKind, GidRef};
 pub(crate) use mr::Mr;
 pub(crate) use pd::Pd;
-pub(crate) use qp::{Endpoint, Path, Qp, QpRef, QpSizes, SendStatus, MESSAGE_LEN};
+pub(crate) use qp::{Qp, QpRef};
 pub(crate) use slot::{RemoteWrite, SendSlot, Source};
 
 use super::work::Workqueue;

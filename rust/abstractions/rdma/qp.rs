@@ -3,17 +3,18 @@
 //! Queue pairs: reliable connections, one message or write after the other.
 
 use super::{
-    client::Mtu,
     cq::Cq,
     dma::Direction,
-    gid::GidRef,
+    endpoint::{Endpoint, Path, QpSizes, SendStatus, MESSAGE_LEN},
     mr,
     pd::Pd,
-    slot::{Pool, RecvSlot, SendSlot, Slot, REQUESTS},
-    Gid, TEARDOWN,
+    pool::Pool,
+    recv::RecvSlot,
+    slot::{SendSlot, Slot, REQUESTS},
+    TEARDOWN,
 };
 use crate::abstractions::{
-    net::{errno::NetErrno, netdev::Mac},
+    net::errno::NetErrno,
     random,
     sync::{new_spinlock_bh, SpinLockBh},
 };
@@ -32,84 +33,6 @@ use kernel::{
     types::{ARef, AlwaysRefCounted, Opaque},
 };
 use smc_bindings as bindings;
-
-/// The longest message of [`SendSlot::post`].
-pub(crate) const MESSAGE_LEN: usize = 64;
-
-/// How what was posted has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SendStatus {
-    /// The peer has it.
-    Ok,
-    /// Not sent, as the connection has ended.
-    Flushed,
-    /// It has failed, and ended the connection: `ib_wc_status`.
-    Failed(u32),
-}
-
-impl SendStatus {
-    pub(super) fn from_raw(status: bindings::ib_wc_status) -> Self {
-        match status {
-            bindings::ib_wc_status_IB_WC_SUCCESS => Self::Ok,
-            bindings::ib_wc_status_IB_WC_WR_FLUSH_ERR => Self::Flushed,
-            status => Self::Failed(status),
-        }
-    }
-}
-
-/// What hangs on a queue pair, and is told of what comes from it. It is dropped
-/// in process context.
-pub(crate) trait Endpoint: Send + Sync + Sized + 'static {
-    /// Kept with a message until that has left. Where the last reference to the
-    /// queue pair has gone without [`Qp::close`], it is dropped instead of coming
-    /// back; softirq.
-    type Context: Send + 'static;
-
-    /// A message has come. Softirq.
-    fn received(this: &QpRef<Self>, message: &[u8]);
-
-    /// What was posted has ended; its slot is free again after this. Softirq, or
-    /// process context within [`Qp::close`].
-    fn sent(this: &QpRef<Self>, ctx: Self::Context, status: SendStatus);
-
-    /// A slot is free, and [`Qp::take_slot`] had failed before. It is called once
-    /// for that: take slots until there are none, or nobody waits. Softirq or
-    /// process context.
-    fn slot_free(this: &QpRef<Self>);
-
-    /// The connection has broken, or [`Qp::fail`] has ended it. Process context,
-    /// once.
-    fn broken(this: &QpRef<Self>);
-}
-
-/// How much a queue pair has room for.
-#[derive(Clone, Copy)]
-pub(crate) struct QpSizes {
-    /// Messages to be sent at a time.
-    pub(crate) send_slots: u16,
-    /// Messages that may come before they are looked at.
-    pub(crate) recv_slots: u16,
-    /// Length of the longest of these.
-    pub(crate) recv_len: u32,
-}
-
-/// Where a queue pair's peer is, and on which way.
-pub(crate) struct Path<'a> {
-    /// This end's GID.
-    pub(crate) gid: &'a GidRef,
-    /// The peer's GID.
-    pub(crate) dgid: Gid,
-    /// Where packets to the peer go next.
-    pub(crate) dmac: Mac,
-    /// The peer's queue pair.
-    pub(crate) dest_qpn: u32,
-    /// The number of the peer's first packet.
-    pub(crate) rq_psn: u32,
-    /// The longest packets of both ends.
-    pub(crate) mtu: Mtu,
-    /// How many routers there may be on the way.
-    pub(crate) hop_limit: u8,
-}
 
 /// A reference to a queue pair. Any context may drop it.
 pub(crate) type QpRef<T> = ARef<Qp<T>>;
@@ -489,7 +412,11 @@ impl<T: Endpoint> Qp<T> {
             bindings::ib_destroy_qp(qp.as_ptr())
         };
         if ret != 0 {
+            // The driver may go on using it: nothing is freed, ever.
             pr_err!("a queue pair cannot be destroyed: {}\n", ret);
+            self.inc_ref();
+            forget(cq);
+            return;
         }
         drop(cq);
         for slot in &self.send_slots[..] {
@@ -582,11 +509,13 @@ impl<T: Endpoint> Qp<T> {
         };
         // SAFETY: as above.
         if unsafe { qp.as_ref() }.refs.load(Ordering::Acquire) == 0 {
-            // SAFETY: nobody else has it but what is posted, until `shut` returns.
-            // It came out of a box.
+            // SAFETY: nobody else has it but what is posted, until `shut` returns,
+            // or for ever, with a reference. It came out of a box.
             unsafe {
                 qp.as_ref().shut(drop);
-                drop(KBox::from_raw(qp.as_ptr()));
+                if qp.as_ref().refs.load(Ordering::Acquire) == 0 {
+                    drop(KBox::from_raw(qp.as_ptr()));
+                }
             }
         } else {
             // SAFETY: the reference that went with the work.

@@ -1,67 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is posted on a queue pair, and comes back.
+//! What is sent on a queue pair.
 //!
 //! A send slot is the memory of a message, with what has to stay until the
 //! message has left. It is taken, posted as one chain of work requests the last
 //! of which is reported, and free again when that has been reported.
 
 use super::{
-    dma::{Direction, DmaBuf},
+    dma::DmaBuf,
+    endpoint::{Endpoint, SendStatus, MESSAGE_LEN},
     mr::{self, Mr},
-    qp::{Endpoint, Qp, QpRef, SendStatus, MESSAGE_LEN},
-    DeviceRef,
+    qp::Qp,
 };
 use crate::abstractions::net::errno::NetErrno;
 use core::{
     cell::UnsafeCell,
     mem::{forget, offset_of, zeroed},
-    ptr, slice,
+    ptr,
 };
-use kernel::{ffi::c_int, page::PAGE_SIZE, prelude::*, sync::Arc, types::Opaque};
+use kernel::{ffi::c_int, prelude::*, sync::Arc, types::Opaque};
 use smc_bindings as bindings;
-
-/// Memory for items of one length, each in one piece.
-pub(super) struct Pool {
-    chunks: KVec<Arc<DmaBuf>>,
-    per_chunk: usize,
-    stride: usize,
-}
-
-impl Pool {
-    /// Memory for `count` items of `len` bytes. Process context; may sleep.
-    pub(super) fn new(
-        device: &DeviceRef,
-        count: usize,
-        len: usize,
-        direction: Direction,
-    ) -> Result<Self> {
-        let stride = len.checked_next_multiple_of(MESSAGE_LEN).ok_or(EINVAL)?;
-        let per_chunk = PAGE_SIZE.checked_div(stride).ok_or(EINVAL)?.max(1);
-        let mut chunks = KVec::new();
-        for _ in 0..count.div_ceil(per_chunk) {
-            let chunk = DmaBuf::alloc(
-                device,
-                stride * per_chunk,
-                super::Kind::Contiguous,
-                direction,
-            )?;
-            chunks.push(chunk, GFP_KERNEL)?;
-        }
-        Ok(Self {
-            chunks,
-            per_chunk,
-            stride,
-        })
-    }
-
-    /// The buffer that an item is in, and where.
-    fn item(&self, index: u16) -> Option<(&DmaBuf, usize)> {
-        let index = usize::from(index);
-        let chunk = self.chunks.get(index / self.per_chunk)?;
-        Some((chunk, index % self.per_chunk * self.stride))
-    }
-}
 
 /// What stays with a slot until its message has left.
 struct Parcel<C> {
@@ -84,16 +42,8 @@ pub(super) struct Slot<T: Endpoint> {
     parcel: UnsafeCell<Option<Parcel<T::Context>>>,
 }
 
-/// # Invariants
-///
-/// As for [`Slot`].
-pub(super) struct RecvSlot<T: Endpoint> {
-    cqe: Opaque<bindings::ib_cqe>,
-    qp: *const Qp<T>,
-    index: u16,
-}
-
-fn completion(
+/// An entry for completions that `done` is told of.
+pub(super) fn completion(
     done: unsafe extern "C" fn(*mut bindings::ib_cq, *mut bindings::ib_wc),
 ) -> Opaque<bindings::ib_cqe> {
     Opaque::new(bindings::ib_cqe { done: Some(done) })
@@ -169,77 +119,6 @@ impl<T: Endpoint> Slot<T> {
         if let Some(this) = Qp::upgrade(qp) {
             Qp::note(&this, status);
         }
-    }
-}
-
-impl<T: Endpoint> RecvSlot<T> {
-    /// The slots of `qp`, which is not initialised yet.
-    pub(super) fn all(qp: *const Qp<T>, count: u16) -> Result<KVec<Self>> {
-        let mut all = KVec::with_capacity(count.into(), GFP_KERNEL)?;
-        for index in 0..count {
-            let slot = Self {
-                cqe: completion(Self::received),
-                qp,
-                index,
-            };
-            all.push(slot, GFP_KERNEL)?;
-        }
-        Ok(all)
-    }
-
-    /// # Safety
-    ///
-    /// Called with a completion of a slot that was posted.
-    unsafe extern "C" fn received(_cq: *mut bindings::ib_cq, wc: *mut bindings::ib_wc) {
-        // SAFETY: the entry is in a slot. The queue pair is not freed before it is
-        // drained, and so not before this returns.
-        let (slot, this, status, len) = unsafe {
-            let cqe = (*wc).__bindgen_anon_1.wr_cqe;
-            let slot: *const Self = cqe.byte_sub(offset_of!(Self, cqe)).cast();
-            let this = Qp::upgrade(&*(*slot).qp);
-            (&*slot, this, (*wc).status, (*wc).byte_len)
-        };
-        let Some(this) = this else { return };
-        let status = SendStatus::from_raw(status);
-        Qp::note(&this, status);
-        if status == SendStatus::Ok && slot.deliver(&this, len).is_err() {
-            Qp::break_down(&this);
-        }
-    }
-
-    fn deliver(&self, this: &QpRef<T>, len: u32) -> Result {
-        let len = usize::try_from(len.min(this.recv_len())).map_err(|_| EINVAL)?;
-        let (buf, off) = this.recv_memory().item(self.index).ok_or(EINVAL)?;
-        buf.sync_for_cpu(off, len);
-        let at = buf.at(off, len).ok_or(EINVAL)?;
-        // SAFETY: within the buffer, that part of which the device is done with:
-        // it is not posted again before the slice has gone.
-        T::received(this, unsafe { slice::from_raw_parts(at.as_ptr(), len) });
-        buf.sync_for_device(off, len);
-        self.post(this)
-    }
-
-    /// Posts the slot, unless the queue pair is closed. Any context but hard
-    /// interrupts.
-    pub(super) fn post(&self, qp: &Qp<T>) -> Result {
-        let (buf, off) = qp.recv_memory().item(self.index).ok_or(EINVAL)?;
-        let mut sge = bindings::ib_sge {
-            addr: buf.dma_address().ok_or(EINVAL)? + off as u64,
-            length: qp.recv_len(),
-            lkey: qp.pd().local_dma_lkey(),
-        };
-        // SAFETY: all-zero bytes are a valid `struct ib_recv_wr`.
-        let mut wr: bindings::ib_recv_wr = unsafe { zeroed() };
-        wr.__bindgen_anon_1.wr_cqe = self.cqe.get();
-        wr.sg_list = &mut sge;
-        wr.num_sge = 1;
-        qp.with_open(|raw| {
-            let mut bad = ptr::null();
-            // SAFETY: the queue pair is there while the gate is open. The request
-            // is copied; the entry in it and the memory stay until it is drained.
-            kernel::error::to_result(unsafe { bindings::ib_post_recv(raw, &wr, &mut bad) })
-        })
-        .unwrap_or(Ok(()))
     }
 }
 
