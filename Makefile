@@ -39,6 +39,8 @@ help:
 	@echo '  miri            its unit tests under Miri'
 	@echo '  bench-proto     parse and emit of each message, ns'
 	@echo '  vectors         captures the test vectors anew from the C module'
+	@echo 'Measurements in two guests, on an idle machine:'
+	@echo '  bench-fallback  what SMC sockets cost where they are TCP sockets after all'
 	@echo 'The kernel of the tests:'
 	@echo '  kernel          builds it (DEBUG=1: the debug kernel) unless it is cached'
 	@echo '  shell           a shell in a guest with the module loaded'
@@ -92,7 +94,11 @@ kernels: setup
 
 check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \
-		host module interop
+		host module socket api interop
+
+# Not part of `check`: it takes long, and wants an idle machine.
+bench-fallback: module
+	@selftests/run.sh --out build/bench-fallback $(if $(ONLY),--only "$(ONLY)") bench
 
 coverage fuzz miri bench-proto: setup
 	@scripts/proto.sh $@ $(TIME) $(TARGET)
@@ -112,4 +118,4 @@ clean:
 	rm -rf build rust-project.json
 
 .PHONY: help setup kernel kernels module install clippy rust-analyzer fmt fmt-check doc where \
-	check coverage fuzz miri bench-proto vectors demo shell clean
+	check bench-fallback coverage fuzz miri bench-proto vectors demo shell clean

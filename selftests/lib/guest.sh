@@ -41,7 +41,8 @@ guest_reset() {
 	tc qdisc del dev eth0 root 2>/dev/null
 	ip link set eth0 down
 	ip addr flush dev eth0
-	sysctl -q -w net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.eth0.router_solicitations=0
+	sysctl -q -w net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.eth0.router_solicitations=0 \
+		net.ipv4.tcp_fastopen=1
 	ip link set eth0 mtu 1500 up
 	ip addr add "$ADDR/24" dev eth0
 	ip addr add "$ADDR6/64" dev eth0 nodad

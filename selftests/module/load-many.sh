@@ -15,13 +15,7 @@ many() {
 		state() { slabs; cat /proc/net/protocols | awk "{print \$1, \$7}"; lsmod | sort; }
 		module_in smc_rs && modules_out
 		before=$(state)
-		# Both from memory, and static: starting a program is what takes long here.
-		cp $SMC_RS_MODULE /run/smc_rs.ko && cp "$(command -v busybox)" /run/busybox || exit 1
-		for ((i = 0; i < 200; i++)); do
-			/run/busybox insmod /run/smc_rs.ko || { echo "insmod $i"; exit 1; }
-			((i % 20)) || sockets 43 1 0 2 1 256 10 1 256 || exit 1
-			/run/busybox rmmod smc_rs || { echo "rmmod $i"; exit 1; }
-		done
+		cp $SMC_RS_MODULE /run/smc_rs.ko && reload /run/smc_rs.ko smc_rs 200 || exit 1
 		after=$(state)
 		diff <(echo "$before") <(echo "$after")'
 }

@@ -456,7 +456,9 @@ static inline bool own_network(void)
 	       shell("ip tuntap add hole mode tun && ip link set hole up") &&
 	       shell("ip addr add 192.0.2.1/24 dev hole") &&
 	       shell("ip addr add 2001:db8::1/64 dev hole nodad") &&
-	       shell("echo 3 > /proc/sys/net/ipv4/tcp_fastopen");
+	       shell("echo 3 > /proc/sys/net/ipv4/tcp_fastopen") &&
+	       /* A client whose ACK of a cookie is dropped waits for ever. */
+	       shell("echo 0 > /proc/sys/net/ipv4/tcp_syncookies");
 }
 
 int main(int argc, char **argv)

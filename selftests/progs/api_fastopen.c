@@ -176,3 +176,29 @@ TEST_F(api, switched_with_pending)
 	CARRIES(a, ACCEPTED());
 	CARRIES(b, ACCEPTED());
 }
+
+/* The key of a listener's cookies, by the application. */
+TEST_F(api, key)
+{
+	static const unsigned char key[16] = "smc_rs selftest";
+	unsigned char got[16] = "";
+	socklen_t len = sizeof(got);
+	char buf[8] = "";
+	int fd, conn, i;
+
+	ASSERT_EQ(0, rc(setsockopt(self->listener, SOL_TCP, TCP_FASTOPEN_KEY, key, sizeof(key))));
+	ASSERT_EQ(0, rc(getsockopt(self->listener, SOL_TCP, TCP_FASTOPEN_KEY, got, &len)));
+	EXPECT_EQ(sizeof(key), len);
+	EXPECT_EQ(0, memcmp(key, got, sizeof(key)));
+	EXPECT_EQ(-EINVAL, rc(setsockopt(self->listener, SOL_TCP, TCP_FASTOPEN_KEY, key, 3)));
+	ASSERT_EQ(0, set_int(self->listener, SOL_TCP, TCP_FASTOPEN, 5));
+	for (i = 0; i < 2; i++) {
+		fd = CLIENT(0);
+		EXPECT_EQ(5, rc(sendto(fd, "early", 5, MSG_FASTOPEN, as_sa(&self->to),
+				       self->tolen)));
+		conn = ACCEPTED();
+		EXPECT_EQ(5, rc(recv(conn, buf, 5, MSG_WAITALL)));
+		CARRIES(conn, fd);
+	}
+	EXPECT_TRUE(TOOK_SYN_DATA(fd));
+}

@@ -369,3 +369,203 @@ TEST_F(api, namespace_in_a_socket)
 	ASSERT_EQ(0, CONNECT(self->client));
 	CARRIES(self->client, ACCEPTED());
 }
+
+/* The process whose socket it is, by ss(8): of all, in each state. */
+TEST_F(api, seen_by_ss)
+{
+	char line[512], want[32];
+	int with = 0, without = 0;
+	FILE *f;
+
+	IN_NAMESPACE();
+	PAIR();
+	CARRIES(self->client, self->conn);
+	snprintf(want, sizeof(want), "pid=%d,", getpid());
+	f = popen("PATH=$PATH:/sbin:/usr/sbin; ss -Htanp", "r");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f)) {
+		with += !!strstr(line, want);
+		without += !strstr(line, want);
+	}
+	EXPECT_EQ(0, pclose(f));
+	/* The listener, and two ends of a connection. */
+	EXPECT_EQ(3, with);
+	EXPECT_EQ(0, without);
+}
+
+static int storm_over;
+
+struct storm {
+	pthread_t victim;
+	pthread_t thread;
+	int sent;
+};
+
+#define SENT(storm) __atomic_load_n(&(storm).sent, __ATOMIC_SEQ_CST)
+
+static void *storm_main(void *arg)
+{
+	struct storm *storm = arg;
+
+	while (!__atomic_load_n(&storm_over, __ATOMIC_SEQ_CST)) {
+		__atomic_add_fetch(&storm->sent, 1, __ATOMIC_SEQ_CST);
+		pthread_kill(storm->victim, storm->sent & 1 ? SIGUSR1 : SIGUSR2);
+		usleep(200);
+	}
+	return NULL;
+}
+
+static void on_storm(int sig)
+{
+	(void)sig;
+}
+
+/* A call of a socket that may be interrupted, until it is not. */
+#define DESPITE(call) ({ \
+	long __n; \
+	do { \
+		__n = rc(call); \
+	} while (__n == -EINTR); \
+	__n; \
+})
+
+/* One signal restarts what it interrupts, the other does not. */
+TEST_F(api, signal_storm)
+{
+	struct sigaction restart = { .sa_handler = on_storm, .sa_flags = SA_RESTART };
+	struct sigaction interrupt = { .sa_handler = on_storm };
+	struct storm storm = { .victim = pthread_self() };
+	struct pollfd p = { .events = POLLOUT };
+	char buf[2000];
+	int i, conn;
+	long done;
+
+	sigaction(SIGUSR1, &interrupt, NULL);
+	sigaction(SIGUSR2, &restart, NULL);
+	ASSERT_EQ(0, pthread_create(&storm.thread, NULL, storm_main, &storm));
+	for (i = 0; i < 30 || SENT(storm) < 100; i++) {
+		p.fd = CLIENT(0);
+		done = CONNECT(p.fd);
+		/* Interrupted, it goes on: then poll(2) tells the end, or it is over. */
+		if (done == -EINTR) {
+			while (poll(&p, 1, -1) < 0)
+				ASSERT_EQ(EINTR, errno);
+			done = get_int(p.fd, SOL_SOCKET, SO_ERROR);
+		}
+		ASSERT_EQ(0, done);
+		conn = DESPITE(accept(self->listener, NULL, NULL));
+		ASSERT_LE(0, conn);
+		ASSERT_EQ(sizeof(buf), DESPITE(send(p.fd, buf, sizeof(buf), 0)));
+		for (done = 0; done < (long)sizeof(buf); ) {
+			long n = DESPITE(recv(conn, buf, sizeof(buf), 0));
+
+			ASSERT_LT(0, n);
+			done += n;
+		}
+		close(i & 1 ? p.fd : conn);
+		EXPECT_EQ(0, DESPITE(recv(i & 1 ? conn : p.fd, buf, 1, 0)));
+		close(i & 1 ? conn : p.fd);
+	}
+	__atomic_store_n(&storm_over, 1, __ATOMIC_SEQ_CST);
+	pthread_join(storm.thread, NULL);
+}
+
+struct chaos {
+	const FIXTURE_VARIANT(api) *variant;
+	FIXTURE_DATA(api) *self;
+	unsigned int seed;
+	pthread_t thread;
+	int *fds;
+};
+
+#define CHAOS_SOCKETS 6
+
+/* Any call on any of some sockets that other threads have as well. */
+static void chaos_step(struct chaos *c)
+{
+	int *slot = &c->fds[rand_r(&c->seed) % CHAOS_SOCKETS], fd, new;
+	struct sockaddr unspec = { .sa_family = AF_UNSPEC };
+	struct linger linger = { rand_r(&c->seed) & 1, 0 };
+	char buf[300];
+
+	fd = __atomic_load_n(slot, __ATOMIC_SEQ_CST);
+	switch (rand_r(&c->seed) % 16) {
+	case 0:
+	case 1:
+		connect(fd, as_sa(&c->self->to), c->self->tolen);
+		break;
+	case 2:
+		connect(fd, &unspec, sizeof(unspec));
+		break;
+	case 3:
+		shutdown(fd, rand_r(&c->seed) % 3);
+		break;
+	case 4:
+		connect(fd, as_sa(&c->self->hole), c->self->tolen);
+		break;
+	case 5:
+		set_int(fd, SOL_TCP, rand_r(&c->seed) & 1 ? TCP_NODELAY : TCP_FASTOPEN_CONNECT, 1);
+		break;
+	case 6:
+		listen(fd, 2);
+		break;
+	case 7:
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+		break;
+	case 8:
+	case 9:
+		new = accept4(rand_r(&c->seed) & 1 ? fd : c->self->listener, NULL, NULL,
+			      SOCK_NONBLOCK);
+		if (new >= 0) {
+			send(new, buf, rand_r(&c->seed) % sizeof(buf), MSG_NOSIGNAL);
+			close(new);
+		}
+		break;
+	case 10:
+		send(fd, buf, rand_r(&c->seed) % sizeof(buf), MSG_NOSIGNAL);
+		break;
+	case 11:
+		recv(fd, buf, sizeof(buf), 0);
+		break;
+	case 12:
+		poll_now(fd, POLLIN | POLLOUT);
+		queued(fd, SIOCINQ);
+		break;
+	default:
+		new = client_socket(c->variant, SOCK_NONBLOCK);
+		close(__atomic_exchange_n(slot, new, __ATOMIC_SEQ_CST));
+	}
+}
+
+static void *chaos_main(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 400; i++)
+		chaos_step(arg);
+	return NULL;
+}
+
+/* Whatever they do to each other, who comes after them is served. */
+TEST_F(api, anything_at_any_time)
+{
+	struct chaos chaos[4];
+	int fds[CHAOS_SOCKETS], i;
+
+	set_nonblock(self->listener, true);
+	for (i = 0; i < CHAOS_SOCKETS; i++)
+		fds[i] = CLIENT(SOCK_NONBLOCK);
+	for (i = 0; i < 4; i++) {
+		chaos[i] = (struct chaos){ variant, self, i + 1, 0, fds };
+		ASSERT_EQ(0, pthread_create(&chaos[i].thread, NULL, chaos_main, &chaos[i]));
+	}
+	for (i = 0; i < 4; i++)
+		pthread_join(chaos[i].thread, NULL);
+	close(self->listener);
+	self->listener = SERVER(0);
+	ASSERT_EQ(0, bind_to(self->listener, variant->at, 0));
+	ASSERT_EQ(0, rc(listen(self->listener, 4)));
+	self->tolen = make_address(&self->to, variant->to, port_at(self->listener));
+	PAIR();
+	CARRIES(self->client, self->conn);
+}

@@ -3,6 +3,7 @@
  * bind(2), listen(2) and accept(2).
  */
 #include "api.h"
+#include <sys/resource.h>
 
 TEST_F(api, bind_conflict)
 {
@@ -397,4 +398,83 @@ TEST_F(api, dup_of_a_listener)
 	self->listener = fd;
 	PAIR();
 	CARRIES(self->client, self->conn);
+}
+
+/* Without a descriptor for it a connection stays in the queue. */
+TEST_F(api, accept_without_descriptor)
+{
+	struct rlimit limit, was;
+	int fd = CONNECTED(), conn;
+
+	poll_for(self->listener, POLLIN);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &was));
+	limit = (struct rlimit){ .rlim_cur = fd + 1, .rlim_max = was.rlim_max };
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(-EMFILE, rc(accept(self->listener, NULL, NULL)));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &was));
+	EXPECT_EQ(POLLIN, poll_for(self->listener, POLLIN));
+	conn = ACCEPTED();
+	CARRIES(fd, conn);
+	CARRIES(conn, fd);
+}
+
+/* The address goes to memory that is not there: the connection is lost, as TCP's is. */
+TEST_F(api, accept_address_fault)
+{
+	socklen_t len = sizeof(struct sockaddr_storage);
+	int fd = CONNECTED();
+	char byte;
+
+	EXPECT_EQ(-EFAULT, rc(accept(self->listener, (void *)8, &len)));
+	EXPECT_EQ(0, rc(recv(fd, &byte, 1, 0)));
+	PAIR();
+	CARRIES(self->client, self->conn);
+}
+
+static long job_greet_all(struct job *job)
+{
+	long conn;
+
+	while ((conn = accept(job->fd, NULL, NULL)) >= 0)
+		if (send(conn, "x", 1, MSG_NOSIGNAL) != 1 && errno != ECONNRESET && errno != EPIPE)
+			return -1;
+	return -1;
+}
+
+/* A queue that is full drops who comes; who waits gets in once there is room. */
+TEST_F(api, pressure)
+{
+	struct job job = { .call = job_greet_all, .fd = self->listener };
+	int clients[12], i;
+
+	ASSERT_EQ(0, rc(listen(self->listener, 4)));
+	for (i = 0; i < 12; i++) {
+		clients[i] = CLIENT(SOCK_NONBLOCK);
+		ASSERT_EQ(-EINPROGRESS, CONNECT(clients[i]));
+	}
+	/* Every other one does not wait for it. */
+	for (i = 1; i < 12; i += 2)
+		close(clients[i]);
+	job_start(&job);
+	for (i = 0; i < 12; i += 2) {
+		EXPECT_EQ(POLLIN, poll_for(clients[i], POLLIN));
+		EXPECT_EQ(1, rc(recv(clients[i], &clients[i], 1, 0)));
+	}
+	ASSERT_EQ(0, rc(shutdown(self->listener, SHUT_RD)));
+	EXPECT_EQ(-EINVAL, job_end(&job));
+}
+
+/* As under a flood of SYNs: nothing is kept of a client until its ACK. */
+TEST_F(api, cookies)
+{
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	if (!shell("ip link set lo up && echo 2 > /proc/sys/net/ipv4/tcp_syncookies"))
+		SKIP(return, "no SYN cookies");
+	self->listener = SERVER(0);
+	ASSERT_EQ(0, bind_to(self->listener, variant->at, 0));
+	ASSERT_EQ(0, rc(listen(self->listener, 16)));
+	self->tolen = make_address(&self->to, variant->to, port_at(self->listener));
+	PAIR();
+	CARRIES(self->client, self->conn);
+	CARRIES(self->conn, self->client);
 }

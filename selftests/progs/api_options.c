@@ -4,12 +4,16 @@
  */
 #include "api.h"
 #include <linux/filter.h>
+#include <linux/tls.h>
 #include <net/if.h>
 
 #ifndef SOL_SMC
 #define SOL_SMC 286
 #endif
 #define SMC_LIMIT_HS 1
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 
 struct option {
 	const char *label;
@@ -387,5 +391,67 @@ TEST_F(api, tls)
 	EXPECT_STREQ("tls", name);
 	EXPECT_EQ(-EEXIST, rc(setsockopt(fd, SOL_TCP, TCP_ULP, "tls", 3)));
 	/* Without keys it changes nothing. */
+	CARRIES(fd, ACCEPTED());
+}
+
+/* Keys at both ends: what is sent is what comes, by way of the cipher. */
+TEST_F(api, tls_with_keys)
+{
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info = { .version = TLS_1_3_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128 },
+		.key = "0123456789abcde", .salt = "abc", .iv = "1234567",
+	};
+	char buf[8] = "";
+	int from_to[2];
+	long done;
+	int i;
+
+	PAIR();
+	for (i = 0; i < 2; i++) {
+		from_to[0] = i ? self->conn : self->client;
+		from_to[1] = i ? self->client : self->conn;
+		done = i ? 0 : rc(setsockopt(from_to[0], SOL_TCP, TCP_ULP, "tls", 3));
+		if (done == -ENOENT || done == -ENOPROTOOPT)
+			SKIP(return, "no kernel TLS");
+		ASSERT_EQ(0, done);
+		if (!i)
+			ASSERT_EQ(0, rc(setsockopt(from_to[1], SOL_TCP, TCP_ULP, "tls", 3)));
+		ASSERT_EQ(0, rc(setsockopt(from_to[0], SOL_TLS, TLS_TX, &keys, sizeof(keys))));
+		ASSERT_EQ(0, rc(setsockopt(from_to[1], SOL_TLS, TLS_RX, &keys, sizeof(keys))));
+		ASSERT_EQ(5, rc(send(from_to[0], "bytes", 5, 0)));
+		ASSERT_EQ(5, rc(recv(from_to[1], buf, 5, MSG_WAITALL)));
+		EXPECT_STREQ("bytes", buf);
+	}
+}
+
+TEST_F(api, incoming_cpu)
+{
+	int fd = CLIENT(0);
+
+	EXPECT_EQ(-1, get_int(fd, SOL_SOCKET, SO_INCOMING_CPU));
+	EXPECT_EQ(0, set_int(self->listener, SOL_SOCKET, SO_INCOMING_CPU, 1));
+	EXPECT_EQ(1, get_int(self->listener, SOL_SOCKET, SO_INCOMING_CPU));
+	PAIR();
+	CARRIES(self->client, self->conn);
+	EXPECT_LE(0, get_int(self->conn, SOL_SOCKET, SO_INCOMING_CPU));
+}
+
+/* More than net.core.rmem_max and wmem_max allow, by those who may. */
+TEST_F(api, forced_buffers)
+{
+	int most = 0, fd = CLIENT(0);
+	FILE *f = fopen("/proc/sys/net/core/rmem_max", "r");
+
+	ASSERT_NE(NULL, f);
+	ASSERT_EQ(1, fscanf(f, "%d", &most));
+	fclose(f);
+	ASSERT_EQ(0, set_int(fd, SOL_SOCKET, SO_RCVBUF, most * 2));
+	EXPECT_EQ(most * 2, get_int(fd, SOL_SOCKET, SO_RCVBUF));
+	ASSERT_EQ(0, set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, most * 2));
+	EXPECT_EQ(most * 4, get_int(fd, SOL_SOCKET, SO_RCVBUF));
+	ASSERT_EQ(0, set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, most * 2));
+	ASSERT_EQ(0, CONNECT(fd));
+	EXPECT_EQ(most * 4, get_int(fd, SOL_SOCKET, SO_RCVBUF));
+	EXPECT_EQ(most * 4, get_int(fd, SOL_SOCKET, SO_SNDBUF));
 	CARRIES(fd, ACCEPTED());
 }

@@ -4,6 +4,8 @@
  *
  *   smcnl ueid-add EID | ueid-del EID | ueid-flush
  *   smcnl seid-enable | seid-disable | hs-limit-enable | hs-limit-disable
+ *   smcnl pnet-ib NAME DEVICE    RDMA or ISM device DEVICE (its port 1) is in the
+ *                         physical network NAME
  *   smcnl dump WHAT       one line an object, NAME=VALUE for each attribute;
  *                         WHAT: see the table `dumps`
  *   smcnl sockets         one line an AF_SMC socket, as smcss -a would show it
@@ -348,6 +350,30 @@ static int generic(int command, int flags, const char *eid, nl_recvmsg_msg_cb_t 
 	return 0;
 }
 
+/* Of the older of the two families. */
+static int pnet_ib(const char *name, const char *device)
+{
+	struct nl_sock *s = open_socket(NETLINK_GENERIC, NULL, NULL);
+	int family = genl_ctrl_resolve(s, SMCR_GENL_FAMILY_NAME), rc;
+	struct nl_msg *msg = nlmsg_alloc();
+
+	if (family < 0) {
+		fprintf(stderr, "smcnl: no family " SMCR_GENL_FAMILY_NAME "\n");
+		return 1;
+	}
+	genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_ACK, SMC_PNETID_ADD,
+		    SMCR_GENL_FAMILY_VERSION);
+	nla_put_string(msg, SMC_PNETID_NAME, name);
+	nla_put_string(msg, SMC_PNETID_IBNAME, device);
+	nla_put_u8(msg, SMC_PNETID_IBPORT, 1);
+	rc = nl_send_auto(s, msg);
+	if (rc >= 0)
+		rc = nl_wait_for_ack(s);
+	if (rc < 0)
+		die("request", rc);
+	return 0;
+}
+
 static int sockets(void)
 {
 	struct nl_sock *s = open_socket(NETLINK_SOCK_DIAG, print_socket, NULL);
@@ -372,6 +398,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "sockets"))
 		return sockets();
+	if (argc == 4 && !strcmp(argv[1], "pnet-ib"))
+		return pnet_ib(argv[2], argv[3]);
 	for (i = 0; argc == 3 && !strcmp(argv[1], "dump") && i < sizeof(dumps) / sizeof(*dumps); i++)
 		if (!strcmp(argv[2], dumps[i].what))
 			return generic(dumps[i].command, NLM_F_DUMP, NULL, print_object, &dumps[i]);

@@ -11,6 +11,9 @@
  *                                          HOLD negative: -HOLD seconds, and
  *                                          the answer is left unread
  *
+ *   stream fastopen FAMILY PROTO ADDR PORT    "hello" by MSG_FASTOPEN, and back;
+ *                                          whether the SYN brought it
+ *
  * FAMILY is 2, 10 or 43, PROTO as for socket(2).  Each connection of the client
  * prints how long connect(2) and the first answer took, in microseconds.
  */
@@ -18,6 +21,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +190,29 @@ static int client(int family, int protocol, const char *addr, int port, int coun
 	return 0;
 }
 
+/* The server has TCP_FASTOPEN, by the kernel's default (net.ipv4.tcp_fastopen). */
+static int fastopen(int family, int protocol, const char *addr, int port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = address(&ss, addr, port, wants_v6(family, protocol));
+	struct tcp_info info = {};
+	socklen_t infolen = sizeof(info);
+	int fd = socket(family, SOCK_STREAM, protocol);
+	char buf[6] = "";
+
+	if (fd < 0)
+		die("socket");
+	if (sendto(fd, "hello", 5, MSG_FASTOPEN, (void *)&ss, len) != 5)
+		die("sendto");
+	if (recv(fd, buf, 5, MSG_WAITALL) != 5 || strcmp(buf, "hello"))
+		die("recv");
+	if (getsockopt(fd, SOL_TCP, TCP_INFO, &info, &infolen))
+		die("TCP_INFO");
+	printf("%s\n", info.tcpi_options & TCPI_OPT_SYN_DATA ? "in the SYN" : "after the handshake");
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 6 && !strcmp(argv[1], "server"))
@@ -193,6 +220,8 @@ int main(int argc, char **argv)
 	if ((argc == 8 || argc == 9) && !strcmp(argv[1], "client"))
 		return client(atoi(argv[2]), atoi(argv[3]), argv[4], atoi(argv[5]), atoi(argv[6]),
 			      strtoull(argv[7], NULL, 0), argc == 9 ? atoi(argv[8]) : 0);
+	if (argc == 6 && !strcmp(argv[1], "fastopen"))
+		return fastopen(atoi(argv[2]), atoi(argv[3]), argv[4], atoi(argv[5]));
 	fprintf(stderr, "usage: see the head of stream.c\n");
 	return 2;
 }

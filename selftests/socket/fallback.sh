@@ -2,21 +2,27 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Without a device each connection becomes a TCP connection, for the reason that
-# the protocol has for it, towards TCP, the C module and this one, in both roles.
+# the C module has for it, towards TCP, the C module and this one, in both roles;
+# and what is on the wire says so.
 #
 # hosts: server=none client=none
-# limit: 150
+# limit: 400
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
-NO_DEVICE=0x3030000 PEER_NO_SMC=0x3010000 PEER_DECLINED=0x5000000
+NO_DEVICE=0x3030000 PEER_NO_SMC=0x3010000 PEER_DECLINED=0x5000000 OPTION=0x3060000
 echo 5100 > "$SMC_RS_TEST_OUT/port"
 EVENT=/sys/kernel/tracing/events/smc/smc_switch_to_fallback
 
-# modules SERVER CLIENT: smc_rs, smc or none
-modules() {
-	on server "module_in $1; [ ! -d $EVENT ] || echo 1 > $EVENT/enable" &&
-		on client "module_in $2; [ ! -d $EVENT ] || echo 1 > $EVENT/enable"
+# In a physical network of its own the C module's loopback device is for nobody.
+module() {
+	on "$1" "module_in $2 || exit 1
+		[ $2 != smc ] || smcnl pnet-ib NOBODYS loopback-ism || exit 1
+		sysctl -q -w net.ipv4.tcp_fastopen=0x607
+		[ ! -d $EVENT ] || echo 1 > $EVENT/enable"
 }
+
+# modules SERVER CLIENT: smc_rs, smc or none
+modules() { module server "$1" && module client "$2"; }
 
 # reasons HOST: of the fallbacks since the last call, one word each
 reasons() {
@@ -28,62 +34,79 @@ reasons() {
 # port: of the last exchange; cases run in processes of their own.
 port() { cat "$SMC_RS_TEST_OUT/port"; }
 
-# exchange SERVER_FAMILY CLIENT_FAMILY: three connections, their bytes compared.
-exchange() {
+# serve SERVER_FAMILY N: at the next port
+serve() {
 	local PORT=$(($(port) + 1))
 	echo $PORT > "$SMC_RS_TEST_OUT/port"
-	on -t 40 server "stream server $1 0 $PORT 3 > /dev/null & wait_listen $PORT" &&
-		on -t 40 client "stream client $2 0 \$PEER $PORT 3 100000"
+	on -t 40 server "stream server $1 0 $PORT $2 > /dev/null & wait_listen $PORT"
 }
 
-# expect SERVER_FAMILY CLIENT_FAMILY SERVER_REASON CLIENT_REASON ("-": none)
+# The two kinds of exchange, between families of a server and a client: three
+# connections, their bytes compared; and one whose first bytes are in its SYN.
+two() { serve "$1" 2 && on -t 40 client "stream client $2 0 \$PEER $(port) 2 20000"; }
+fastopen() {
+	serve "$1" 1 && on -t 40 client "stream fastopen $2 0 \$PEER $(port)" | tee "$SMC_RS_TEST_OUT/fastopen" &&
+		grep -qx 'in the SYN' "$SMC_RS_TEST_OUT/fastopen"
+}
+
+# expect EXCHANGE SERVER_FAMILY CLIENT_FAMILY SERVER_REASONS CLIENT_REASONS
 expect() {
 	local server client
 	reasons server > /dev/null
 	reasons client > /dev/null
-	exchange "$1" "$2" || return 1
+	"$1" "$2" "$3" || return 1
 	server=$(reasons server)
 	client=$(reasons client)
 	echo "server: $server client: $client"
-	[ "${server:-}" = "${3/#-/}" ] && [ "${client:-}" = "${4/#-/}" ]
+	[ "$server" = "$4" ] && [ "$client" = "$5" ]
 }
 
-three() { echo "$1 $1 $1 "; }
+# times N REASON
+times() { local i; for ((i = 0; i < $1; i++)); do printf '%s ' "$2"; done; }
 
 # A TCP connection has the SMC option in none of its segments; one of ours has it
 # in the SYN, and in the SYN-ACK if the server has SMC too.
 options() {
-	local syn synack
-	syn=$(wire "tcp.port == $(port) && tcp.flags == 0x2 && frame contains e2:d4:c3:d9" frame.number | wc -l)
-	synack=$(wire "tcp.port == $(port) && tcp.flags == 0x12 && frame contains e2:d4:c3:d9" frame.number | wc -l)
+	local syn synack option='frame contains e2:d4:c3:d9'
+	syn=$(wire "tcp.port == $(port) && tcp.flags.syn == 1 && tcp.flags.ack == 0 && $option" frame.number | wc -l)
+	synack=$(wire "tcp.port == $(port) && tcp.flags.syn == 1 && tcp.flags.ack == 1 && $option" frame.number | wc -l)
 	echo "option in $syn SYNs, $synack SYN-ACKs"
 	[ "$syn" -eq "$1" ] && [ "$synack" -eq "$2" ]
 }
 
-# The C module has its loopback device to offer, for which ours has no use.
-declined() {
-	local server client
-	reasons server > /dev/null
-	reasons client > /dev/null
-	exchange 43 43 || return 1
-	server=$(reasons server)
-	client=$(reasons client)
-	echo "server: $server client: $client"
-	[ "$client" = "$(three $PEER_DECLINED)" ] && [[ $server =~ ^(0x30[3c][0-9a-f]{4}\ ){3}$ ]]
+# The application's bytes in a SYN, as tshark sees it.
+data_in_syn() {
+	local n
+	n=$(wire "tcp.port == $(port) && tcp.flags.syn == 1 && tcp.len == 5" frame.number | wc -l)
+	echo "$n SYNs with 5 bytes"
+	[ "$n" -eq 1 ]
 }
 
-plan 13
+# Sockets that are TCP's hold the module no more, and go on without it.
+unloads_under_them() {
+	serve 43 1 &&
+		on -t 40 client "stream client 43 0 \$PEER $(port) 1 100000 4 > /tmp/held & wait_for 20 grep connect /tmp/held" &&
+		on client 'rmmod smc_rs && wait_for 20 sh -c "! pgrep stream" && module_in smc_rs'
+}
+
+# SERVER_MODULE CLIENT_MODULE
+roles=("smc smc" "smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
+
+plan $((7 * ${#roles[@]} + 6))
+for r in "${roles[@]}"; do
+	server=${r% *} client=${r#* }
+	check "server $server, client $client" modules "$server" "$client"
+	check "$r: a TCP client: the peer has no SMC" expect two 43 2 "$(times 2 $PEER_NO_SMC)" ''
+	check "$r: a TCP server: the peer has no SMC" expect two 2 43 '' "$(times 2 $PEER_NO_SMC)"
+	check "$r: it was offered SMC" options 2 0
+	check "$r: both, without a device" expect two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
+	check "$r: both have said that they have SMC" options 2 2
+	check "$r: the client's fast open" expect fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
+done
 check "this module on both hosts" modules smc_rs smc_rs
-check "a TCP client: the peer has no SMC" expect 43 2 "$(three $PEER_NO_SMC)" -
-check "and does not confirm an option that it has not got" options 0 0
-check "a TCP server: the peer has no SMC" expect 2 43 - "$(three $PEER_NO_SMC)"
-check "it was offered SMC" options 3 0
-check "both: the client has no device, and says so" expect 43 43 "$(three $PEER_DECLINED)" "$(three $NO_DEVICE)"
-check "both have said that they have SMC" options 3 3
 check "IPv6" eval 'on -t 40 server "stream server 43 1 5151 2 > /dev/null & wait_listen 5151" && on -t 40 client "stream client 43 1 \$PEER6 5151 2 100000"'
-check "the C module as the server" modules smc smc_rs
-check "gets the same Decline from our client" expect 43 43 "$(three $PEER_DECLINED)" "$(three $NO_DEVICE)"
-check "the C module as the client" modules smc_rs smc
-check "is declined by our server" declined
-check "a TCP client of ours again" expect 43 2 "$(three $PEER_NO_SMC)" -
+check "the client's fast open" fastopen 43 43
+check "is a SYN with its bytes" data_in_syn
+check "and without the option" options 0 0
+check "rmmod while a TCP connection lives on" unloads_under_them
 finish
