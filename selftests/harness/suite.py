@@ -27,6 +27,9 @@ from .guest import HOSTS, Guest, GuestError, Setup
 SKIP_ALL = re.compile(r"^1\.\.0\s*#\s*SKIP\s*(.*)$", re.M)
 # A debug kernel under TCG is this much slower.
 DEBUG_FACTOR = 4
+# How often a boot is tried: emulators crash, if seldom.
+BOOTS = 3
+RUNS = 2
 
 
 @dataclass
@@ -91,11 +94,22 @@ class Suite:
         # One flavour at a time: two cores, and both would own the same wire.
         for key in [k for k in self.guests if k[0] != flavour]:
             self.guests.pop(key).stop()
-        missing = [h for h in hosts
-                   if (flavour, h) not in self.guests or not self.guests[flavour, h].alive()]
-        if not missing:
-            return
         setup = self.setups(flavour)
+        for attempt in range(BOOTS):
+            missing = [h for h in hosts if (flavour, h) not in self.guests
+                       or not self.guests[flavour, h].alive()]
+            if not missing:
+                return
+            try:
+                self._boot_some(setup, flavour, missing)
+            except GuestError as e:
+                if attempt == BOOTS - 1:
+                    raise
+                self.log(f"{e}; once more")
+                for host in missing:
+                    self._drop(flavour, host)
+
+    def _boot_some(self, setup: Setup, flavour: str, missing: List[str]) -> None:
         self.log(f"booting {' and '.join(missing)} ({flavour} kernel, {setup.accel})")
         start = time.monotonic()
         for host in missing:
@@ -106,6 +120,11 @@ class Suite:
         for host in missing:
             self.guests[flavour, host].wait_ready(300 if flavour == "debug" else 120)
         self.log(f"up after {time.monotonic() - start:.1f} s")
+
+    def _drop(self, flavour: str, host: str) -> None:
+        guest = self.guests.pop((flavour, host), None)
+        if guest is not None:
+            guest.kill()
 
     def close(self) -> None:
         for guest in self.guests.values():
@@ -121,11 +140,17 @@ class Suite:
         out.mkdir(parents=True, exist_ok=True)
         self.writer.begin(name)
         counts, failure, skip = ktap.Counts(), None, None
-        try:
-            counts, failure, skip = self._run(test, flavour, out)
-        except GuestError as e:
-            failure = str(e)
-            self._give_up(flavour, out)
+        for attempt in range(RUNS):
+            try:
+                counts, failure, skip = self._run(test, flavour, out)
+                break
+            except GuestError as e:
+                failure = str(e)
+                lost = self._give_up(flavour, out)
+                # A guest that ends without a word from its kernel: so did the emulator.
+                if not lost or attempt == RUNS - 1:
+                    break
+                self.writer.comment(f"{name}: {failure}, by no fault of its kernel; once more")
         self.writer.end(name, counts, failure, skip)
         return failure is None
 
@@ -250,15 +275,21 @@ class Suite:
                 self.guests.pop((guest.setup.flavour, host)).stop()
         return bad
 
-    def _give_up(self, flavour: str, out: Path) -> None:
-        """A guest is lost: keep its log, and boot anew for the next test."""
+    def _give_up(self, flavour: str, out: Path) -> bool:
+        """A guest is lost: keep its log, and boot anew for the next test.
+
+        Whether one has ended without its kernel having complained.
+        """
+        silent = False
         for key in [k for k in self.guests if k[0] == flavour]:
             guest = self.guests.pop(key)
             text = guest.console_since(0)
             (out / f"console-{guest.name}").write_text(text, encoding="utf-8")
+            silent = silent or not guest.alive() and not console.splats(text)
             tail = console.splats(text) or text.splitlines()[-15:]
             self.writer.comment(f"{guest.name}'s console:\n" + "\n".join(tail))
             guest.kill()
+        return silent
 
 
 def stderr_log(text: str) -> None:
