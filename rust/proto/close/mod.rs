@@ -156,7 +156,9 @@ impl Closer {
         }
     }
 
-    /// The flags that every CDC message carries from now on.
+    /// The flags that every CDC message carries from now on. With `closed` or
+    /// `abort` among them no RDMA write may follow: the peer's element may belong to
+    /// another connection then.
     pub const fn flags(&self) -> ConnFlags {
         self.told
     }

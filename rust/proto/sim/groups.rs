@@ -4,16 +4,18 @@
 
 use super::host::{place, Conn, ConnId, Host};
 use super::machine::Machine;
+use super::stream::ELEMENT;
 use super::{Packet, Side};
 use crate::group::{
     self, Announce, Config, End, Group, LocalKeys, Millis, PeerKeys, PeerRow, PeerTable, Received,
     RmbId, Slot, Times,
 };
 use crate::handshake::{Action, Client, GroupFate, LocalRdma, Negotiated, Peer, RdmaKey};
+use crate::wire::cdc::CDC_TYPE;
 use crate::wire::clc::{Entries, Reason, Sender, SmcrBody, Version};
 use crate::wire::llc::{ByteOrder, LlcVersion, Rtoken, LLC_LEN};
 use crate::wire::types::{
-    AlertToken, BufSize, Gid, Hostname, Mac, PeerId, Psn, QpMtu, Qpn, Rkey, RmbAddr, RmbeIndex,
+    AlertToken, BufSize, Gid, Hostname, Mac, PeerId, Psn, QpMtu, Qpn, Rkey, RmbAddr,
 };
 use std::vec;
 use std::vec::Vec;
@@ -23,6 +25,8 @@ const ROWS: usize = 200;
 
 /// A link group and what belongs to it.
 pub(super) struct Entry {
+    /// Another one for each group that the host makes.
+    pub(super) number: u32,
     pub(super) group: Group,
     pub(super) rows: Vec<PeerRow>,
     pub(super) keys: Keys,
@@ -64,11 +68,6 @@ impl Host {
         let rmb = c.rmb?;
         let token = entry.keys.token(rmb, slot)?;
         let end = entry.group.link(slot).local();
-        let index = if self.config.rmb_per_conn {
-            1
-        } else {
-            u8::try_from(id.0 % 255).unwrap_or(0) + 1
-        };
         Some(LocalRdma {
             sender: Sender {
                 gid: end.gid,
@@ -77,9 +76,9 @@ impl Host {
             },
             qpn: end.qpn,
             rkey: token.rkey,
-            rmbe_index: RmbeIndex::new(index)?,
+            rmbe_index: self.element(id)?,
             token: AlertToken(id.0),
-            rmbe_size: BufSize::holding(65536),
+            rmbe_size: BufSize::holding(ELEMENT),
             mtu: end.mtu,
             rmb_addr: token.addr,
             psn: end.psn,
@@ -91,7 +90,7 @@ impl Host {
 
     /// The link that the CLC messages of a connection name: the client takes
     /// the server's choice.
-    fn slot_of(&self, c: &Conn, entry: &Entry) -> Option<Slot> {
+    pub(super) fn slot_of(&self, c: &Conn, entry: &Entry) -> Option<Slot> {
         match (&c.machine, c.machine.negotiated().peer) {
             (Machine::Client(m), Some(Peer::Rdma(peer))) if !m.negotiated().first_contact => {
                 find_slot(&entry.group, |end, _| end.qpn == peer.qpn)
@@ -102,6 +101,12 @@ impl Host {
 
     pub(super) fn entry(&self, role: group::Role) -> Option<&Entry> {
         self.groups.get(place(role)).and_then(Option::as_ref)
+    }
+
+    /// The group of a connection, if it is still there.
+    pub(super) fn entry_of(&self, c: &Conn) -> Option<&Entry> {
+        self.entry(c.machine.role())
+            .filter(|entry| entry.number == c.group)
     }
 
     fn entry_mut(&mut self, role: group::Role) -> Option<&mut Entry> {
@@ -137,7 +142,9 @@ impl Host {
             qpns: [None; Slot::COUNT],
         };
         *Slot::S0.of_mut(&mut keys.qpns) = Some(local.qpn);
+        self.made_groups += 1;
         let entry = Entry {
+            number: self.made_groups,
             group: Group::new(config, local, peer),
             rows: vec![PeerRow::default(); ROWS],
             keys,
@@ -218,6 +225,7 @@ impl Host {
         if per_conn {
             entry.next_rmb += 1;
         }
+        let number = entry.number;
         if let (true, Some(peer)) = (new, peer) {
             entry.group.set_peer(end_of(&peer));
         }
@@ -230,6 +238,7 @@ impl Host {
         }
         if let Some(c) = self.conns.get_mut(&id) {
             c.rmb = Some(rmb);
+            c.group = number;
         }
         if role == group::Role::Client && !self.store_peer_key(id) {
             return self.fail(id, Reason::RemoteKeys);
@@ -333,6 +342,10 @@ impl Host {
     }
 
     pub(super) fn rdma(&mut self, qpn: u32, bytes: &[u8], now: Millis) {
+        if bytes.first() == Some(&CDC_TYPE) {
+            self.cdc(bytes, now);
+            return;
+        }
         let mut reply = [0; LLC_LEN];
         for entry in self.groups.iter_mut().flatten() {
             let keys = entry.keys;
@@ -356,8 +369,13 @@ impl Host {
         }
     }
 
-    /// Polls the groups until they give nothing.
+    /// Polls the groups until they give nothing, then lets data flow.
     pub(super) fn pump(&mut self, now: Millis) {
+        self.pump_groups(now);
+        self.drive_streams(now);
+    }
+
+    fn pump_groups(&mut self, now: Millis) {
         for role in [group::Role::Client, group::Role::Server] {
             loop {
                 self.transmit(role, now);

@@ -5,6 +5,7 @@
 use super::devices::Devices;
 use super::groups::Entry;
 use super::machine::Machine;
+use super::stream::{App, Stream};
 use super::{Packet, Side};
 use crate::group::{self, LocalKeys, Millis, PeerRmb, PeerTable, RmbId, Slot};
 use crate::handshake::{
@@ -89,8 +90,12 @@ pub(super) struct Conn {
     /// The Proposal went in the SYN and was not acknowledged: it is sent again.
     repeat: Vec<u8>,
     pub(super) rmb: Option<RmbId>,
+    /// Number of the group, with the RMB.
+    pub(super) group: u32,
     pub(super) peer_rmb: Option<PeerRmb>,
-    report: Option<Report>,
+    pub(super) report: Option<Report>,
+    /// Rings, from the Accept or Confirm on.
+    pub(super) stream: Option<Stream>,
 }
 
 pub(super) struct Host {
@@ -99,9 +104,14 @@ pub(super) struct Host {
     pub(super) conns: BTreeMap<ConnId, Conn>,
     /// One group where this host is the client, one where it is the server.
     pub(super) groups: [Option<Entry>; 2],
+    pub(super) made_groups: u32,
     pub(super) next_qpn: u32,
     pub(super) out: Vec<Packet>,
     pub(super) leaked: usize,
+    /// What the applications do, where it is not the usual.
+    pub(super) apps: BTreeMap<ConnId, App>,
+    /// Writes of the peer into memory that is not its own.
+    pub(super) bad_writes: usize,
 }
 
 pub(super) const fn place(role: group::Role) -> usize {
@@ -118,9 +128,12 @@ impl Host {
             config,
             conns: BTreeMap::new(),
             groups: [None, None],
+            made_groups: 0,
             next_qpn: 16,
             out: Vec::new(),
             leaked: 0,
+            apps: BTreeMap::new(),
+            bad_writes: 0,
         }
     }
 
@@ -195,8 +208,10 @@ impl Host {
                 unread: VecDeque::new(),
                 repeat,
                 rmb: None,
+                group: 0,
                 peer_rmb: None,
                 report: None,
+                stream: None,
             },
         );
     }
@@ -238,9 +253,17 @@ impl Host {
                 if let Some(c) = self.conns.get_mut(&conn) {
                     let action = c.machine.on_closed();
                     self.act(conn, action, now);
+                    self.stream_reset(conn, now);
                 }
             }
             Packet::Rdma { qpn, bytes } => self.rdma(qpn, &bytes, now),
+            Packet::Write {
+                qpn,
+                rkey,
+                at,
+                bytes,
+            } => self.stored(qpn, rkey, at, &bytes),
+            Packet::Completion { conn, ticket } => self.completed(conn, ticket),
         }
         self.pump(now);
     }
@@ -413,6 +436,9 @@ impl Host {
         let mut bytes = vec![0; MAX_KEPT];
         let mut eids = [0; 32];
         let offer = self.offer(&mut eids);
+        if kind != Kind::Proposal {
+            self.open_stream(id);
+        }
         let local = self.local_end(id);
         let Some(c) = self.conns.get_mut(&id) else {
             return Action::Wait;
@@ -450,10 +476,12 @@ impl Host {
 
     // --- time and what there is to see ---
 
-    pub(super) fn deadline(&self) -> Option<Millis> {
+    pub(super) fn deadline(&self, now: Millis) -> Option<Millis> {
         let conns = self.conns.values().filter_map(|c| c.machine.deadline());
+        let streams = self.conns.values().filter_map(|c| c.stream.as_ref());
         let groups = self.groups.iter().flatten();
         conns
+            .chain(streams.filter_map(|s| s.deadline(now)))
             .chain(groups.filter_map(|e| e.group.poll_timeout()))
             .min()
     }
@@ -469,6 +497,7 @@ impl Host {
                 self.act(id, action, now);
             }
         }
+        self.stream_times(now);
         self.pump(now);
     }
 

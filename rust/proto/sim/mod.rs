@@ -3,9 +3,11 @@
 //! Two hosts and what lies between them, in a time of their own (host only).
 //!
 //! The hosts run the machines of this crate, and nothing else: handshakes
-//! ([`crate::handshake`]) and a link group in each direction
-//! ([`crate::group`]). Between them are two paths that know nothing of each
-//! other: IP, which carries TCP segments, and RDMA, which carries LLC messages.
+//! ([`crate::handshake`]), a link group in each direction ([`crate::group`]), and
+//! the connections' rings and ends ([`crate::ring`], [`crate::close`]) below an
+//! application that writes, reads and closes ([`App`]). Between them are two paths
+//! that know nothing of each other: IP, which carries TCP segments, and RDMA, which
+//! carries LLC and CDC messages and writes into the other's memory.
 //! Each delivers in order (TCP per connection, RDMA per queue pair) and has its
 //! own latency and jitter, so that what was sent first on one path may arrive
 //! behind what was sent later on the other. A segment that is lost arrives late,
@@ -14,14 +16,17 @@
 //! Nothing is random but by the seed, and no clock is read: a run is the same
 //! each time.
 
+mod data;
 mod devices;
 mod groups;
 mod host;
 mod machine;
 mod path;
+mod stream;
 
 pub use host::{ConnId, HostConfig, Outcome, Report};
 pub use path::{Fault, PathConfig};
+pub use stream::{App, Finish, StreamReport};
 
 use host::Host;
 use path::{Path, Rng};
@@ -29,6 +34,7 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use crate::group::Millis;
+use crate::ring::TxTicket;
 
 /// One of the two hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +77,15 @@ enum Packet {
     Reset { conn: ConnId },
     /// A message on a queue pair.
     Rdma { qpn: u32, bytes: Vec<u8> },
+    /// A write on a queue pair, into memory that a key names.
+    Write {
+        qpn: u32,
+        rkey: u32,
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    /// To the host itself: a CDC message of its own has arrived.
+    Completion { conn: ConnId, ticket: TxTicket },
 }
 
 /// Settings of a [`World`].
@@ -166,10 +181,20 @@ impl World {
         self.segments
     }
 
-    /// A host connects to the other one.
+    /// A host connects to the other one. The applications read what comes, which
+    /// is nothing.
     pub fn connect(&mut self, from: Side) -> ConnId {
+        self.connect_apps(from, [App::default(); 2])
+    }
+
+    /// A host connects to the other one; `apps`: what the applications on A and
+    /// on B do.
+    pub fn connect_apps(&mut self, from: Side, apps: [App; 2]) -> ConnId {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
+        for (host, app) in self.hosts.iter_mut().zip(apps) {
+            host.apps.insert(conn, app);
+        }
         let now = self.now;
         self.host_mut(from).connect(conn, now);
         self.collect();
@@ -180,6 +205,18 @@ impl World {
     /// where it never got there.
     pub fn report(&self, side: Side, conn: ConnId) -> Option<Report> {
         self.host(side).report(conn)
+    }
+
+    /// What became of a connection's data on a host; `None` where the handshake
+    /// did not get so far, or failed.
+    pub fn stream(&self, side: Side, conn: ConnId) -> Option<StreamReport> {
+        self.host(side).stream_report(conn)
+    }
+
+    /// RDMA writes that met memory which the writer had no right to, by their key or
+    /// because its owner had given it to others, on both hosts.
+    pub fn bad_writes(&self) -> usize {
+        self.hosts.iter().map(|h| h.bad_writes).sum()
     }
 
     /// Bytes of CLC messages that an application got to see, on both hosts.
@@ -221,7 +258,8 @@ impl World {
     /// there is none.
     pub fn step(&mut self, limit: Millis) -> bool {
         let arrival = self.flying.first_key_value().map(|(key, _)| key.0);
-        let timer = self.hosts.iter().filter_map(Host::deadline).min();
+        let timers = self.hosts.iter().filter_map(|h| h.deadline(self.now));
+        let timer = timers.min();
         let next = match (arrival, timer) {
             (Some(a), Some(t)) => a.min(t),
             (Some(t), None) | (None, Some(t)) => t,
@@ -249,7 +287,7 @@ impl World {
 
     /// An older packet of the other path is still in flight to the same host.
     fn notice_order(&mut self, number: u64, to: Side, packet: &Packet) {
-        let is_rdma = |p: &Packet| matches!(p, Packet::Rdma { .. });
+        let is_rdma = |p: &Packet| matches!(p, Packet::Rdma { .. } | Packet::Write { .. });
         self.reordered |= self
             .flying
             .iter()
@@ -267,8 +305,14 @@ impl World {
     }
 
     fn send(&mut self, from: Side, packet: Packet) {
-        let to = from.other();
+        let mut to = from.other();
         let arrival = match &packet {
+            Packet::Completion { conn, .. } => {
+                // The device's acknowledgement has come all the way back.
+                to = from;
+                self.rdma.returned(self.now, to, conn.0, &mut self.rng)
+            }
+            Packet::Write { qpn, .. } => self.rdma.arrival(self.now, to, *qpn, &mut self.rng),
             Packet::Rdma { qpn, .. } => {
                 self.messages += 1;
                 self.rdma.arrival(self.now, to, *qpn, &mut self.rng)
@@ -301,7 +345,7 @@ impl World {
             | Packet::SynAck { conn: c, .. }
             | Packet::Data { conn: c, .. }
             | Packet::Reset { conn: c } => *c != conn,
-            Packet::Rdma { .. } => true,
+            Packet::Rdma { .. } | Packet::Write { .. } | Packet::Completion { .. } => true,
         });
         for side in [Side::A, Side::B] {
             self.number += 1;

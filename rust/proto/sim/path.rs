@@ -64,6 +64,13 @@ impl Path {
         *last
     }
 
+    /// When the sender of a packet that leaves now knows that it has arrived.
+    pub(super) fn returned(&mut self, now: Millis, to: Side, stream: u32, rng: &mut Rng) -> Millis {
+        let there = now.after(self.config.latency.saturating_add(self.config.jitter));
+        // Streams of completions are none of the packets'.
+        self.arrival(there, to, !stream, rng)
+    }
+
     /// The next packet of the stream does not arrive within `ms` of its usual
     /// time.
     pub(super) fn hold(&mut self, now: Millis, to: Side, stream: u32, ms: u32) {
