@@ -38,6 +38,7 @@ guest_end_test() {
 guest_reset() {
 	modules_out || { lsmod; return 1; }
 	rdma link delete rxe0 2>/dev/null
+	rdma link delete rxe1 2>/dev/null
 	tc qdisc del dev eth0 root 2>/dev/null
 	ip link set eth0 down
 	ip addr flush dev eth0

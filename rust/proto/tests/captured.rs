@@ -5,8 +5,8 @@
 //! in the order that the scenario's name promises.
 
 use smc_proto::wire::cdc::{Cdc, CDC_TYPE};
-use smc_proto::wire::clc::{Body, Header, Kind as ClcKind, Message as Clc};
-use smc_proto::wire::llc::{Kind as LlcKind, Message as Llc};
+use smc_proto::wire::clc::{Body as ClcBody, Header, Kind as ClcKind, Message as Clc};
+use smc_proto::wire::llc::{Body, DeleteReason, Kind as LlcKind, Message as Llc};
 
 /// One message of a vector file.
 struct Captured {
@@ -83,9 +83,11 @@ fn understand(captured: &Captured) -> Said {
         Clc::Proposal(_) => Said::Proposal,
         Clc::AcceptConfirm(a) => {
             let first = match a.body {
-                Body::RV1 { first_contact, .. } | Body::DV1 { first_contact, .. } => first_contact,
-                Body::RV2 { v2, .. } => v2.first_contact.is_some(),
-                Body::DV2 { v2, .. } => v2.first_contact.is_some(),
+                ClcBody::RV1 { first_contact, .. } | ClcBody::DV1 { first_contact, .. } => {
+                    first_contact
+                }
+                ClcBody::RV2 { v2, .. } => v2.first_contact.is_some(),
+                ClcBody::DV2 { v2, .. } => v2.first_contact.is_some(),
             };
             match header.kind {
                 ClcKind::Accept => Said::Accept { first },
@@ -150,6 +152,160 @@ fn first_contact_with_one_link_is_offered_none() {
     }
 }
 
+const REQUEST: bool = false;
+const RESPONSE: bool = true;
+
+/// The LLC messages of a scenario, of both sides.
+fn llc(name: &str) -> Vec<(bool, LlcKind, bool)> {
+    load(name)
+        .iter()
+        .filter_map(|captured| match understand(captured) {
+            Said::Llc(kind, response) => Some((captured.server, kind, response)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Checks the messages of one kind in a scenario by a closure that gets each.
+fn each(name: &str, kind: LlcKind, mut check: impl FnMut(bool, &Llc<'_>)) {
+    for captured in load(name) {
+        if captured.rdma && captured.bytes[0] != CDC_TYPE {
+            let llc = Llc::parse(&captured.bytes).expect("an LLC message");
+            if llc.body.kind() == kind {
+                check(captured.server, &llc);
+            }
+        }
+    }
+}
+
+#[test]
+fn with_two_ports_a_second_link_is_added() {
+    let (client, server) = (false, true);
+    assert_eq!(
+        llc("second-link"),
+        [
+            (server, LlcKind::ConfirmLink, REQUEST),
+            (client, LlcKind::ConfirmLink, RESPONSE),
+            (server, LlcKind::AddLink, REQUEST),
+            (client, LlcKind::AddLink, RESPONSE),
+            (server, LlcKind::ConfirmLink, REQUEST),
+            (client, LlcKind::ConfirmLink, RESPONSE),
+        ]
+    );
+    // Each side tells the key of its one RMB, and the other side's new queue pair.
+    each("second-link", LlcKind::AddLink, |_, llc| {
+        let Body::AddLink(add) = llc.body else { return };
+        let ext = add.ext.expect("version 2");
+        assert_eq!(ext.pairs().count(), 1);
+        assert!(add.qpn.get() > 0 && add.link.0 == 2);
+        assert!(!llc.header.is_rejected());
+    });
+}
+
+#[test]
+fn a_lost_port_of_the_server_deletes_its_link() {
+    let said = llc("delete-link-server");
+    assert_eq!(
+        said[..2],
+        [
+            (true, LlcKind::DeleteLink, REQUEST),
+            (false, LlcKind::DeleteLink, RESPONSE)
+        ]
+    );
+    each("delete-link-server", LlcKind::DeleteLink, |server, llc| {
+        let Body::DeleteLink(delete) = llc.body else {
+            return;
+        };
+        assert_eq!(delete.link.0, 2);
+        assert!(llc.header.is_orderly() && !llc.header.is_delete_all());
+        if server {
+            assert_eq!(delete.reason, DeleteReason::LostPath);
+        }
+    });
+    // The path that is left gets another link, to the client's second port.
+    assert!(said.contains(&(true, LlcKind::AddLink, REQUEST)));
+    assert!(said.contains(&(false, LlcKind::AddLink, RESPONSE)));
+}
+
+#[test]
+fn a_lost_port_of_the_client_makes_it_ask_for_the_end_of_the_link() {
+    assert_eq!(
+        llc("delete-link-client")[..3],
+        [
+            (false, LlcKind::DeleteLink, REQUEST),
+            (true, LlcKind::DeleteLink, REQUEST),
+            (false, LlcKind::DeleteLink, RESPONSE)
+        ]
+    );
+}
+
+#[test]
+fn a_port_that_comes_back_brings_offers() {
+    // Of the server: an asymmetric link is offered anew.
+    let said = llc("add-link-again");
+    assert!(said.contains(&(true, LlcKind::AddLink, REQUEST)));
+    assert!(said.contains(&(true, LlcKind::ConfirmLink, REQUEST)));
+    // Of the client: it asks, with the addresses of its two ports.
+    assert_eq!(
+        llc("req-add-link")[..3],
+        [
+            (false, LlcKind::ReqAddLink, REQUEST),
+            (true, LlcKind::AddLink, REQUEST),
+            (false, LlcKind::AddLink, RESPONSE)
+        ]
+    );
+    each("req-add-link", LlcKind::ReqAddLink, |_, llc| {
+        let Body::ReqAddLink(ask) = llc.body else {
+            return;
+        };
+        let gids: Vec<_> = ask.gids().map(|gid| gid.ipv4()).collect();
+        assert_eq!(gids, [Some([10, 99, 0, 2]), Some([10, 99, 0, 4])]);
+    });
+    // The offer that follows it turns down.
+    each("req-add-link", LlcKind::AddLink, |server, llc| {
+        assert_eq!(llc.header.is_rejected(), !server);
+    });
+}
+
+#[test]
+fn a_group_that_ends_says_so() {
+    let mut reasons = Vec::new();
+    each("delete-all-links", LlcKind::DeleteLink, |server, llc| {
+        let Body::DeleteLink(delete) = llc.body else {
+            return;
+        };
+        assert!(llc.header.is_delete_all() && !llc.is_response());
+        reasons.push((server, delete.reason));
+    });
+    assert_eq!(reasons[0], (true, DeleteReason::Operator));
+    assert!(reasons.contains(&(false, DeleteReason::Program)));
+}
+
+#[test]
+fn idle_links_are_tested_from_both_ends() {
+    let said = llc("test-link");
+    for server in [true, false] {
+        for response in [REQUEST, RESPONSE] {
+            assert!(said.contains(&(server, LlcKind::TestLink, response)));
+        }
+    }
+    // An answer is the question with a flag.
+    let mut asked = Vec::new();
+    each("test-link", LlcKind::TestLink, |server, llc| {
+        let Body::TestLink(test) = llc.body else {
+            return;
+        };
+        if llc.is_response() {
+            let at = asked
+                .iter()
+                .position(|(by, data)| *by != server && *data == *test.user_data);
+            asked.remove(at.expect("a question before the answer"));
+        } else {
+            asked.push((server, *test.user_data));
+        }
+    });
+}
+
 #[test]
 fn later_contact_confirms_and_deletes_an_rkey_each_way() {
     let (client, server) = said("later-contact");
@@ -211,5 +367,5 @@ fn smcd_over_loopback_is_understood() {
     let Ok(Clc::AcceptConfirm(accept)) = Clc::parse(&accept[1].bytes) else {
         panic!("not an Accept");
     };
-    assert!(matches!(accept.body, Body::DV2 { .. }));
+    assert!(matches!(accept.body, ClcBody::DV2 { .. }));
 }
