@@ -9,6 +9,7 @@
 pub(crate) mod module;
 pub(crate) mod module_ref;
 pub(crate) mod net;
+pub(crate) mod percpu;
 pub(crate) mod random;
 pub(crate) mod rcu;
 #[allow(dead_code, unused_imports)]
@@ -17,5 +18,6 @@ pub(crate) mod sync;
 #[allow(dead_code)]
 pub(crate) mod sysctl;
 pub(crate) mod trace;
+pub(crate) mod uts;
 pub(crate) mod wait;
 pub(crate) mod work;

@@ -20,10 +20,12 @@
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
 #include <linux/smc.h>
+#include <linux/smc_diag.h>
 #include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
+#include <linux/sock_diag.h>
 #include <linux/socket.h>
 #include <linux/sockios.h>
 #include <linux/splice.h>
@@ -32,11 +34,13 @@
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
 #include <net/inet_common.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
+#include <net/netlink.h>
 #include <net/netns/generic.h>
 #include <net/protocol.h>
 #include <net/smc.h>

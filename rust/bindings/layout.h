@@ -30,6 +30,47 @@ SIZE(net_device);
 FIELD(net_device, ifindex);
 FIELD(net_device, name);
 
+/* include/net/netlink.h, include/linux/netlink.h, include/net/genetlink.h */
+SIZE(nla_policy);
+FIELD(nla_policy, type);
+FIELD(nla_policy, len);
+SIZE(netlink_callback);
+FIELD(netlink_callback, nlh);
+SIZE(nlmsghdr);
+FIELD(nlmsghdr, nlmsg_type);
+FIELD(nlmsghdr, nlmsg_flags);
+FIELD(nlmsghdr, nlmsg_seq);
+SIZE(genl_ops);
+FIELD(genl_ops, doit);
+FIELD(genl_ops, dumpit);
+FIELD(genl_ops, policy);
+FIELD(genl_ops, cmd);
+FIELD(genl_ops, flags);
+FIELD(genl_ops, validate);
+SIZE(genl_family);
+FIELD(genl_family, name);
+FIELD(genl_family, version);
+FIELD(genl_family, maxattr);
+FIELD(genl_family, n_ops);
+FIELD(genl_family, resv_start_op);
+FIELD(genl_family, policy);
+FIELD(genl_family, ops);
+FIELD(genl_family, module);
+SIZE(genl_info);
+FIELD(genl_info, snd_seq);
+FIELD(genl_info, snd_portid);
+FIELD(genl_info, family);
+FIELD(genl_info, attrs);
+SIZE(sk_buff);
+FIELD(sk_buff, len);
+FIELD(sk_buff, sk);
+SIZE(sock_diag_handler);
+FIELD(sock_diag_handler, owner);
+FIELD(sock_diag_handler, family);
+FIELD(sock_diag_handler, dump);
+SIZE(inet_diag_sockid);
+FIELD(inet_diag_sockid, idiag_cookie);
+
 /* include/linux/sysctl.h */
 SIZE(ctl_table);
 FIELD(ctl_table, procname);

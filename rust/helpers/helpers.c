@@ -4,8 +4,10 @@
  * One file per header; each only calls what it is named after.
  */
 #include "dma.c"
+#include "inet_hashtables.c"
 #include "iov.c"
 #include "module.c"
+#include "net_netlink.c"
 #include "net_netns.c"
 #include "net_route.c"
 #include "net_sock.c"
@@ -14,9 +16,11 @@
 #include "netdevice.c"
 #include "netdevice_notifier.c"
 #include "notifier.c"
+#include "percpu.c"
 #include "rcupdate.c"
 #include "rdma.c"
 #include "spinlock.c"
 #include "trace.c"
+#include "utsname.c"
 #include "wait.c"
 #include "workqueue.c"

@@ -11,16 +11,20 @@
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
 use super::{
+    listed::{Place, SockList},
     sock::{Sock, SockGuard},
     AddressFamily,
 };
-use crate::abstractions::module_ref::ModuleRef;
+use crate::abstractions::{
+    module_ref::ModuleRef,
+    sync::{new_spinlock_bh, SpinLockBh},
+};
 use core::{
     any::TypeId,
     cell::UnsafeCell,
     marker::PhantomData,
     ops::Deref,
-    ptr,
+    ptr::{self, NonNull},
     sync::atomic::{AtomicBool, Ordering},
 };
 use kernel::{prelude::*, sync::Arc};
@@ -41,6 +45,11 @@ pub(crate) trait Events: Send + Sync + Sized + 'static {
     /// Softirq or process context; the sock is locked.
     fn state_change(this: &Arc<Attached<Self>>, sock: &EventSock<'_>);
 
+    /// The list that a sock is in while it has the data, if any. Process context.
+    fn list(_sock: &Sock) -> Option<Arc<SockList>> {
+        None
+    }
+
     /// The sock goes, and nobody has detached it. Any context.
     fn lost(_this: &Attached<Self>, _sock: &Sock) {}
 }
@@ -57,6 +66,9 @@ pub(crate) struct Attached<T: Events> {
     release: unsafe fn(*const Header, &Sock),
     /// Keeps the module there until the last thread has let go.
     module: Option<ModuleRef>,
+    /// The list that the sock is in, and by what.
+    #[pin]
+    listed: SpinLockBh<Option<(Arc<SockList>, u64)>>,
     #[pin]
     data: T,
 }
@@ -88,6 +100,7 @@ impl<T: Events> Attached<T> {
                 type_id: TypeId::of::<T>(),
                 release: Self::release,
                 module,
+                listed <- new_spinlock_bh!(None, "Attached::listed"),
                 data <- data,
             }),
             GFP_KERNEL,
@@ -114,16 +127,28 @@ impl<T: Events> Attached<T> {
     unsafe fn release(header: *const Header, sock: &Sock) {
         // SAFETY: by this function's contract.
         let this = unsafe { Arc::from_raw(header.cast::<Self>()) };
+        this.unlist();
         T::lost(&this, sock);
+    }
+
+    fn unlist(&self) {
+        let listed = self.listed.lock().take();
+        if let Some((list, key)) = listed {
+            list.remove(key);
+        }
     }
 
     /// Hangs it on `sock`. Process context.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if somebody else uses the sock's data or callbacks.
+    /// `EBUSY` if somebody else uses the sock's data or callbacks, `ENOMEM`.
     pub(crate) fn attach(this: &Arc<Self>, sock: &SockGuard<'_>) -> Result {
         let sk = sock.as_ptr();
+        let mut list = match T::list(sock) {
+            Some(list) => Some((list, Place::new()?)),
+            None => None,
+        };
         let defaults = Defaults::of(sock.family());
         // SAFETY: alive and locked; the callback lock is held while these fields
         // are looked at and changed.
@@ -139,6 +164,12 @@ impl<T: Events> Attached<T> {
                 (*sk).sk_destruct = DESTRUCT;
                 (*sk).sk_data_ready = Some(data_ready::<T>);
                 (*sk).sk_state_change = Some(state_change::<T>);
+                // The sock leaves the list before its data are taken off it, or in
+                // its destructor.
+                if let (Some((list, place)), Some(sk)) = (list.take(), NonNull::new(sk)) {
+                    let key = list.insert(place, sk);
+                    *this.listed.lock() = Some((list, key));
+                }
             }
             bindings::sk_callback_write_unlock(sk);
             if free {
@@ -168,6 +199,12 @@ impl<T: Events> Attached<T> {
             bindings::sk_callback_read_unlock(sk);
             found
         }
+    }
+
+    /// What hangs on `sock`, if it is of this type. Any context.
+    pub(crate) fn of(sock: &Sock) -> Option<Arc<Self>> {
+        // SAFETY: alive, by the type invariant of `Sock`.
+        unsafe { Self::lookup(sock.as_ptr()) }
     }
 
     /// # Safety
@@ -201,7 +238,8 @@ impl<T: Events> Attached<T> {
         let held = unsafe {
             bindings::sk_callback_write_lock(sk);
             let held = Self::borrow(sk).filter(|raw| ptr::eq(*raw, this));
-            if held.is_some() {
+            if let Some(held) = held {
+                (*held).unlist();
                 bindings::sk_set_user_data(sk, ptr::null_mut());
                 (*sk).sk_destruct = defaults.destruct;
                 (*sk).sk_data_ready = defaults.data_ready;

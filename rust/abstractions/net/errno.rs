@@ -25,6 +25,8 @@ pub(crate) enum NetErrno {
     ConnAborted = bindings::ECONNABORTED as c_int,
     /// Connection reset by peer.
     ConnReset = bindings::ECONNRESET as c_int,
+    /// Message too long.
+    MsgSize = bindings::EMSGSIZE as c_int,
     /// No buffer space available.
     NoBufs = bindings::ENOBUFS as c_int,
     /// Transport endpoint is not connected.

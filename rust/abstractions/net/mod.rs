@@ -3,16 +3,20 @@
 //! Sockets and what belongs to them.
 
 pub(crate) mod attach;
+pub(crate) mod diag;
 pub(crate) mod errno;
 pub(crate) mod family;
+pub(crate) mod genl;
+pub(crate) mod listed;
 #[allow(dead_code)]
 pub(crate) mod netdev;
+pub(crate) mod netlink;
 pub(crate) mod netns;
-#[allow(dead_code)]
 pub(crate) mod notifier;
 pub(crate) mod proto;
 #[allow(dead_code)]
 pub(crate) mod route;
+pub(crate) mod smc_uapi;
 pub(crate) mod sock;
 pub(crate) mod socket;
 pub(crate) mod stream;
@@ -70,7 +74,6 @@ impl Net {
     }
 
     /// Whether it is the first namespace.
-    #[allow(dead_code)]
     pub(crate) fn is_init(&self) -> bool {
         ptr::eq(self, Self::init())
     }
