@@ -2,9 +2,9 @@
 
 //! Who this host is to its peers.
 
-use crate::abstractions::random;
+use crate::abstractions::{random, uts};
 use core::sync::atomic::{AtomicU64, Ordering};
-use smc_proto::wire::types::PeerId;
+use smc_proto::wire::types::{Hostname, PeerId};
 
 static PEER_ID: AtomicU64 = AtomicU64::new(0);
 
@@ -19,4 +19,11 @@ pub(crate) fn choose() {
 /// Peer ID of this host. Its MAC address is zero as long as it has no RoCE port.
 pub(crate) fn peer_id() -> PeerId {
     PeerId(PEER_ID.load(Ordering::Relaxed).to_be_bytes())
+}
+
+/// Name of this host, padded with blanks. Process context.
+pub(crate) fn hostname() -> Hostname {
+    let mut name = [b' '; 32];
+    uts::hostname(&mut name);
+    Hostname(name)
 }

@@ -6,12 +6,17 @@ mod clc;
 mod coexist;
 mod device;
 #[allow(dead_code)]
+mod diag;
+#[allow(dead_code)]
 mod eid;
 mod identity;
+mod netlink;
 mod netns;
 #[allow(dead_code)]
 mod pnet;
 mod socket;
+#[allow(dead_code)]
+mod stats;
 #[allow(dead_code)]
 mod sysctl;
 
@@ -23,6 +28,8 @@ use kernel::prelude::*;
 /// order they are made in.
 pub(crate) struct Stack {
     _sockets: socket::Registrations,
+    _diag: diag::Registration,
+    _families: netlink::Families,
     _devices: pnet::DeviceWatch,
     _namespaces: netns::Namespaces,
     _c_module: coexist::Refusal,
@@ -40,9 +47,13 @@ impl Stack {
         identity::choose();
         let namespaces = netns::Namespaces::register()?;
         let devices = pnet::DeviceWatch::register()?;
+        let families = netlink::Families::register()?;
+        let diag = diag::Registration::register()?;
         let sockets = socket::Registrations::register()?;
         Ok(Self {
             _sockets: sockets,
+            _diag: diag,
+            _families: families,
             _devices: devices,
             _namespaces: namespaces,
             _c_module: c_module,

@@ -2,9 +2,15 @@
 
 //! What the stack keeps for each network namespace.
 
-use super::{eid, pnet, sysctl};
+use super::{
+    diag::{self, PlainLock},
+    eid, pnet,
+    stats::Stats,
+    sysctl,
+};
 use crate::abstractions::{
     net::{
+        listed::SockList,
         netns::{PerNet, Slot, SlotRegistration},
         Net,
     },
@@ -27,6 +33,14 @@ pub(crate) struct NetData {
     /// Enterprise IDs: of all namespaces, kept with the first.
     #[pin]
     pub(super) eids: SpinLockBh<eid::Table>,
+    /// What was counted.
+    #[pin]
+    pub(crate) stats: Stats,
+    /// Sockets that are ours.
+    pub(super) sockets: Arc<SockList>,
+    /// Sockets that were.
+    #[pin]
+    pub(super) plain: PlainLock,
 }
 
 impl NetData {
@@ -57,6 +71,9 @@ impl PerNet for NetState {
                 settings,
                 pnet <- new_mutex!(pnet::Table::new(), "NetData::pnet"),
                 eids <- new_spinlock_bh!(eid::Table::new(), "NetData::eids"),
+                stats <- Stats::new(),
+                sockets: Arc::pin_init(SockList::new(), GFP_KERNEL)?,
+                plain <- new_spinlock_bh!(diag::Plain::new(), "NetData::plain"),
             }? Error),
             GFP_KERNEL,
         )?;

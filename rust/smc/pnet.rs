@@ -232,16 +232,13 @@ pub(crate) fn flush(net: &Net) {
 
 /// Calls `f` with the entries that are on the network `id`, or with all, until it
 /// says no. Process context.
-pub(crate) fn for_each(net: &Net, id: Option<&[u8]>, mut f: impl FnMut(&Entry) -> bool) {
-    let Some(data) = NetData::of(net) else {
-        return;
-    };
+pub(crate) fn for_each(data: &NetData, id: Option<&[u8]>, f: impl FnMut(&Entry) -> bool) {
     let table = data.pnet.lock();
     let _ = table
         .entries
         .values()
         .filter(|entry| id.map_or(true, |id| entry.id.is_named(id)))
-        .all(|entry| f(entry));
+        .all(f);
 }
 
 /// The physical network of a network device: what is said of the device that it

@@ -3,9 +3,11 @@
  * What smc-tools would do, for tests: SMC's generic netlink and sock_diag.
  *
  *   smcnl ueid-add EID | ueid-del EID | ueid-flush
+ *   smcnl ueid-add-raw TEXT   as it is, not padded with blanks
  *   smcnl seid-enable | seid-disable | hs-limit-enable | hs-limit-disable
- *   smcnl pnet-ib NAME DEVICE    RDMA or ISM device DEVICE (its port 1) is in the
- *                         physical network NAME
+ *   smcnl pnet-add [name=ID] [eth=DEVICE] [ib=DEVICE] [port=N]
+ *   smcnl pnet-del [name=ID] | pnet-get [name=ID] | pnet-flush
+ *   smcnl pnet-fill ID N  N devices on a network, that need not exist
  *   smcnl dump WHAT       one line an object, NAME=VALUE for each attribute;
  *                         WHAT: see the table `dumps`
  *   smcnl sockets         one line an AF_SMC socket, as smcss -a would show it
@@ -127,6 +129,11 @@ static const struct attr ueid[] = { NONE, { "EID", STR, NULL }, END };
 static const struct attr seid[] = { NONE, { "SEID", STR, NULL }, { "ENABLED", U8, NULL }, END };
 static const struct attr hs_limit[] = { NONE, { "ENABLED", U8, NULL }, END };
 
+static const struct attr pnet[] = {
+	NONE, { "NAME", STR, NULL }, { "ETH", STR, NULL }, { "IB", STR, NULL },
+	{ "PORT", U8, NULL }, END
+};
+
 /* The answers of most dumps are one nest, which says what the object is. */
 static const struct { const char *what; const struct attr *attrs; } objects[] = {
 	[SMC_GEN_SYS_INFO] = { "sys-info", sys_info },
@@ -158,14 +165,58 @@ static const struct dump {
 	{ "hs-limit", SMC_NETLINK_DUMP_HS_LIMITATION, hs_limit },
 };
 
-static const struct { const char *name; int command; } actions[] = {
-	{ "ueid-add", SMC_NETLINK_ADD_UEID },
-	{ "ueid-del", SMC_NETLINK_REMOVE_UEID },
-	{ "ueid-flush", SMC_NETLINK_FLUSH_UEID },
-	{ "seid-enable", SMC_NETLINK_ENABLE_SEID },
-	{ "seid-disable", SMC_NETLINK_DISABLE_SEID },
-	{ "hs-limit-enable", SMC_NETLINK_ENABLE_HS_LIMITATION },
-	{ "hs-limit-disable", SMC_NETLINK_DISABLE_HS_LIMITATION },
+static const struct dump pnet_dump = { "pnet", SMC_PNETID_GET, pnet };
+
+static void put_eid(struct nl_msg *msg, char **args)
+{
+	char padded[SMC_MAX_EID_LEN + 1];
+
+	snprintf(padded, sizeof(padded), "%-32s", args[0]);
+	nla_put_string(msg, SMC_NLA_EID_TABLE_ENTRY, padded);
+}
+
+static void put_raw_eid(struct nl_msg *msg, char **args)
+{
+	nla_put_string(msg, SMC_NLA_EID_TABLE_ENTRY, args[0]);
+}
+
+static void put_pnet(struct nl_msg *msg, char **args)
+{
+	for (; *args; args++) {
+		char *value = strchr(*args, '=');
+
+		if (!value)
+			continue;
+		value++;
+		if (!strncmp(*args, "name=", 5))
+			nla_put_string(msg, SMC_PNETID_NAME, value);
+		else if (!strncmp(*args, "eth=", 4))
+			nla_put_string(msg, SMC_PNETID_ETHNAME, value);
+		else if (!strncmp(*args, "ib=", 3))
+			nla_put_string(msg, SMC_PNETID_IBNAME, value);
+		else if (!strncmp(*args, "port=", 5))
+			nla_put_u8(msg, SMC_PNETID_IBPORT, atoi(value));
+	}
+}
+
+static const struct action {
+	const char *name;
+	const char *family;
+	int command;
+	void (*put)(struct nl_msg *msg, char **args);
+} actions[] = {
+	{ "ueid-add", SMC_GENL_FAMILY_NAME, SMC_NETLINK_ADD_UEID, put_eid },
+	{ "ueid-add-raw", SMC_GENL_FAMILY_NAME, SMC_NETLINK_ADD_UEID, put_raw_eid },
+	{ "ueid-del", SMC_GENL_FAMILY_NAME, SMC_NETLINK_REMOVE_UEID, put_eid },
+	{ "ueid-flush", SMC_GENL_FAMILY_NAME, SMC_NETLINK_FLUSH_UEID, NULL },
+	{ "seid-enable", SMC_GENL_FAMILY_NAME, SMC_NETLINK_ENABLE_SEID, NULL },
+	{ "seid-disable", SMC_GENL_FAMILY_NAME, SMC_NETLINK_DISABLE_SEID, NULL },
+	{ "hs-limit-enable", SMC_GENL_FAMILY_NAME, SMC_NETLINK_ENABLE_HS_LIMITATION, NULL },
+	{ "hs-limit-disable", SMC_GENL_FAMILY_NAME, SMC_NETLINK_DISABLE_HS_LIMITATION, NULL },
+	{ "pnet-add", SMCR_GENL_FAMILY_NAME, SMC_PNETID_ADD, put_pnet },
+	{ "pnet-del", SMCR_GENL_FAMILY_NAME, SMC_PNETID_DEL, put_pnet },
+	{ "pnet-flush", SMCR_GENL_FAMILY_NAME, SMC_PNETID_FLUSH, NULL },
+	{ "pnet-get", SMCR_GENL_FAMILY_NAME, SMC_PNETID_GET, put_pnet },
 };
 
 static void die(const char *what, int nlerr)
@@ -303,7 +354,8 @@ static int print_socket(struct nl_msg *msg, void *arg)
 
 		printf(" ROLE=%u LINK=%u IBDEV=%s", l->role, l->lnk[0].link_id, l->lnk[0].ibname);
 	}
-	printf("\n");
+	printf(" FAMILY=%u IF=%u COOKIE=%s\n", m->diag_family, m->id.idiag_if,
+	       m->id.idiag_cookie[0] | m->id.idiag_cookie[1] ? "yes" : "no");
 	return NL_OK;
 }
 
@@ -324,54 +376,46 @@ static struct nl_sock *open_socket(int protocol, nl_recvmsg_msg_cb_t valid, void
 }
 
 /* The messages of libnl say less than the kernel's numbers. */
-static int generic(int command, int flags, const char *eid, nl_recvmsg_msg_cb_t valid,
-		   const struct dump *d)
+static int generic(const struct action *action, int flags, char **args, const struct dump *d)
 {
-	struct nl_sock *s = open_socket(NETLINK_GENERIC, valid, (void *)d);
-	int family = genl_ctrl_resolve(s, SMC_GENL_FAMILY_NAME), rc;
+	struct nl_sock *s = open_socket(NETLINK_GENERIC, d ? print_object : NULL, (void *)d);
+	int family = genl_ctrl_resolve(s, action->family), rc;
 	struct nl_msg *msg = nlmsg_alloc();
-	char padded[SMC_MAX_EID_LEN + 1];
 
 	if (family < 0) {
-		fprintf(stderr, "smcnl: no family " SMC_GENL_FAMILY_NAME "\n");
+		fprintf(stderr, "smcnl: no family %s\n", action->family);
 		return 1;
 	}
-	genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, flags, command,
-		    SMC_GENL_FAMILY_VERSION);
-	if (eid) {
-		snprintf(padded, sizeof(padded), "%-32s", eid);
-		nla_put_string(msg, SMC_NLA_EID_TABLE_ENTRY, padded);
-	}
+	genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, flags, action->command, 1);
+	if (action->put && args[0])
+		action->put(msg, args);
 	rc = nl_send_auto(s, msg);
 	if (rc >= 0)
-		rc = flags & NLM_F_DUMP ? nl_recvmsgs_default(s) : nl_wait_for_ack(s);
+		rc = flags & NLM_F_ACK ? nl_wait_for_ack(s) : nl_recvmsgs_default(s);
 	if (rc < 0)
 		die("request", rc);
 	return 0;
 }
 
-/* Of the older of the two families. */
-static int pnet_ib(const char *name, const char *device)
+static int fill(const char *id, int n)
 {
-	struct nl_sock *s = open_socket(NETLINK_GENERIC, NULL, NULL);
-	int family = genl_ctrl_resolve(s, SMCR_GENL_FAMILY_NAME), rc;
-	struct nl_msg *msg = nlmsg_alloc();
+	const struct action add = { "", SMCR_GENL_FAMILY_NAME, SMC_PNETID_ADD, put_pnet };
+	char name[32], eth[32], *args[] = { name, eth, NULL };
+	int i, rc = 0;
 
-	if (family < 0) {
-		fprintf(stderr, "smcnl: no family " SMCR_GENL_FAMILY_NAME "\n");
-		return 1;
+	snprintf(name, sizeof(name), "name=%s", id);
+	for (i = 0; i < n && !rc; i++) {
+		snprintf(eth, sizeof(eth), "eth=many%d", i);
+		rc = generic(&add, NLM_F_ACK, args, NULL);
 	}
-	genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_ACK, SMC_PNETID_ADD,
-		    SMCR_GENL_FAMILY_VERSION);
-	nla_put_string(msg, SMC_PNETID_NAME, name);
-	nla_put_string(msg, SMC_PNETID_IBNAME, device);
-	nla_put_u8(msg, SMC_PNETID_IBPORT, 1);
-	rc = nl_send_auto(s, msg);
-	if (rc >= 0)
-		rc = nl_wait_for_ack(s);
-	if (rc < 0)
-		die("request", rc);
-	return 0;
+	return rc;
+}
+
+static int dump(const char *family, const struct dump *d)
+{
+	struct action action = { d->what, family, d->command, NULL };
+
+	return generic(&action, NLM_F_DUMP, NULL, d);
 }
 
 static int sockets(void)
@@ -398,15 +442,22 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "sockets"))
 		return sockets();
-	if (argc == 4 && !strcmp(argv[1], "pnet-ib"))
-		return pnet_ib(argv[2], argv[3]);
 	for (i = 0; argc == 3 && !strcmp(argv[1], "dump") && i < sizeof(dumps) / sizeof(*dumps); i++)
 		if (!strcmp(argv[2], dumps[i].what))
-			return generic(dumps[i].command, NLM_F_DUMP, NULL, print_object, &dumps[i]);
-	for (i = 0; argc >= 2 && i < sizeof(actions) / sizeof(*actions); i++)
-		if (!strcmp(argv[1], actions[i].name))
-			return generic(actions[i].command, NLM_F_ACK, argc > 2 ? argv[2] : NULL,
-				       NULL, NULL);
+			return dump(SMC_GENL_FAMILY_NAME, &dumps[i]);
+	if (argc == 3 && !strcmp(argv[1], "dump") && !strcmp(argv[2], "pnet"))
+		return dump(SMCR_GENL_FAMILY_NAME, &pnet_dump);
+	if (argc == 4 && !strcmp(argv[1], "pnet-fill"))
+		return fill(argv[2], atoi(argv[3]));
+	for (i = 0; argc >= 2 && i < sizeof(actions) / sizeof(*actions); i++) {
+		const struct action *action = &actions[i];
+
+		if (strcmp(argv[1], action->name))
+			continue;
+		if (action->family[4] == 'P' && action->command == SMC_PNETID_GET)
+			return generic(action, 0, argv + 2, &pnet_dump);
+		return generic(action, NLM_F_ACK, argv + 2, NULL);
+	}
 	fprintf(stderr, "usage: see the head of smcnl.c\n");
 	return 2;
 }

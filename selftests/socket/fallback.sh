@@ -16,7 +16,7 @@ EVENT=/sys/kernel/tracing/events/smc/smc_switch_to_fallback
 # In a physical network of its own the C module's loopback device is for nobody.
 module() {
 	on "$1" "module_in $2 || exit 1
-		[ $2 != smc ] || smcnl pnet-ib NOBODYS loopback-ism || exit 1
+		[ $2 != smc ] || smcnl pnet-add name=NOBODYS ib=loopback-ism || exit 1
 		sysctl -q -w net.ipv4.tcp_fastopen=0x607
 		[ ! -d $EVENT ] || echo 1 > $EVENT/enable"
 }

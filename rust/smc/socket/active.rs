@@ -191,7 +191,7 @@ impl Active {
             Step::Ends(end) => end,
         };
         match end {
-            Ok(fallback) => self.become_plain(fallback.reason),
+            Ok(fallback) => self.become_plain(&fallback),
             Err(e) => self.fail(e),
         }
         self.over.store(true, Ordering::SeqCst);
@@ -207,10 +207,10 @@ impl Active {
     }
 
     /// The connection is TCP's from here on.
-    fn become_plain(&self, reason: Reason) {
+    fn become_plain(&self, fallback: &Fallback) {
         let locked = self.sock.lock();
         self.restore_rcvlowat(&locked);
-        fallback::to_plain(&self.owner, &locked, reason);
+        fallback::to_plain_after(&self.owner, &locked, fallback.reason, fallback.peer_reason);
     }
 
     /// The connection is broken; the socket stays ours, and connect() may be

@@ -3,9 +3,9 @@
 //! Giving a socket back to TCP.
 
 use super::{Attachment, Phase};
-use crate::abstractions::{
-    net::{sock::Sock, socket::Socket},
-    trace,
+use crate::{
+    abstractions::net::{sock::Sock, socket::Socket},
+    smc::stats::{self, Fallen, Side},
 };
 use kernel::sync::Arc;
 use smc_proto::wire::clc::Reason;
@@ -13,10 +13,26 @@ use smc_proto::wire::clc::Reason;
 /// Makes the socket a plain TCP socket, because of `reason`. Any context; the
 /// sock is locked. Who waits for the connection is not woken.
 pub(super) fn to_plain(this: &Arc<Attachment>, sock: &Sock, reason: Reason) {
+    to_plain_after(this, sock, reason, None);
+}
+
+/// As [`to_plain`], where the peer may have said why.
+pub(super) fn to_plain_after(
+    this: &Arc<Attachment>,
+    sock: &Sock,
+    reason: Reason,
+    peer_reason: Option<Reason>,
+) {
     this.enter(Phase::Plain);
     sock.set_syn_smc(false);
     if Socket::become_plain(this, sock) {
-        trace::switch_to_fallback(sock, reason.code());
+        let fallen = Fallen {
+            side: Side::Client,
+            af_smc: this.is_af_smc(),
+            reason,
+            peer_reason,
+        };
+        stats::fallback(sock, &fallen);
     }
 }
 

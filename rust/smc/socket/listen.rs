@@ -15,10 +15,10 @@ use crate::abstractions::{
         socket::Socket,
         stream::Listening,
     },
-    trace,
     wait::{Share, Waited},
     work::{Run, Task, Workqueue},
 };
+use crate::smc::stats::{self, Fallen, Side};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use kernel::{
     ffi::c_int,
@@ -190,7 +190,7 @@ impl Listener {
             let child = self.sock.accept_now()?;
             if !child.syn_smc() {
                 self.plain.take();
-                Self::trace_plain(&child);
+                self.fell_back(&child, Reason::PeerNoSmc, None);
                 return Ok(child);
             }
             self.smc.take();
@@ -199,9 +199,15 @@ impl Listener {
         Err(EAGAIN)
     }
 
-    /// A client without SMC.
-    fn trace_plain(child: &Child) {
-        trace::switch_to_fallback(child, Reason::PeerNoSmc.code());
+    /// A connection is a plain one.
+    pub(super) fn fell_back(&self, child: &Sock, reason: Reason, peer_reason: Option<Reason>) {
+        let fallen = Fallen {
+            side: Side::Server,
+            af_smc: Attachment::of(&self.sock).is_some_and(|this| this.is_af_smc()),
+            reason,
+            peer_reason,
+        };
+        stats::fallback(child, &fallen);
     }
 
     fn is_full(&self) -> bool {
@@ -224,7 +230,7 @@ impl Listener {
                 self.start_at(queues, node, child, task);
             } else {
                 self.plain.take();
-                Self::trace_plain(&child);
+                self.fell_back(&child, Reason::PeerNoSmc, None);
                 self.sock.acceptq_added();
                 queues.insert(node, Entry::Ready(child));
                 ready = true;

@@ -22,6 +22,7 @@ use crate::{
             attach::{Attached, EventSock, Events},
             errno::NetErrno,
             family::{Family as SocketFamily, FamilyRegistration as SocketFamilyRegistration},
+            listed::SockList,
             proto::{Proto, ProtoRegistration},
             sock::{Sock, TcpState},
             socket::{
@@ -34,7 +35,11 @@ use crate::{
         sync::{new_spinlock_bh, SpinLockBh},
         work::{Task, Workqueue, WorkqueueRegistration},
     },
-    smc::coexist,
+    smc::{
+        coexist,
+        diag::{Kind, Snapshot},
+        netns::NetData,
+    },
     THIS_MODULE,
 };
 use active::Active;
@@ -116,9 +121,14 @@ impl SmcSock {
         core::mem::replace(&mut *self.phase.lock(), phase)
     }
 
+    /// Whether it was made by `socket(AF_SMC, …)`.
+    fn is_af_smc(&self) -> bool {
+        self.of_af_smc.load(Ordering::Relaxed)
+    }
+
     /// The protocol that counts the socket.
     fn proto(&self) -> &'static Proto {
-        match (self.of_af_smc.load(Ordering::Relaxed), self.family) {
+        match (self.is_af_smc(), self.family) {
             (true, AddressFamily::Inet) => &SMC,
             (true, AddressFamily::Inet6) => &SMC6,
             (false, family) => Self::family(family).proto(),
@@ -144,9 +154,27 @@ impl Events for SmcSock {
         }
     }
 
+    fn list(sock: &Sock) -> Option<Arc<SockList>> {
+        NetData::of(sock.net()).map(|data| data.sockets.clone())
+    }
+
     fn lost(this: &Attachment, sock: &Sock) {
         Self::uncount(this, sock);
     }
+}
+
+/// What sock_diag tells of `sock`, if it is one of ours. Process context.
+pub(super) fn snapshot(sock: &Sock) -> Option<Snapshot> {
+    let this = Attachment::of(sock)?;
+    let kind = match &*this.phase.lock() {
+        Phase::Idle | Phase::Connecting(_) => Kind::Idle,
+        Phase::Listening(_) => Kind::Listening,
+        Phase::Plain => return None,
+    };
+    Some(Snapshot {
+        af_smc: this.is_af_smc(),
+        kind,
+    })
 }
 
 impl StreamSocket for SmcSock {

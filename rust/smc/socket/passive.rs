@@ -14,7 +14,6 @@ use crate::{
             sock::{Child, Sock},
             socket::Vessel,
         },
-        trace,
         work::{Run, Task, Workqueue},
     },
     smc::{
@@ -193,7 +192,10 @@ impl Io {
             child = vessel.into_child();
         }
         child.lock().set_syn_smc(false);
-        trace::switch_to_fallback(&child, fallback.reason.code());
+        if let Some(hook) = &self.hook {
+            let listener = &hook.0.listener;
+            listener.fell_back(&child, fallback.reason, fallback.peer_reason);
+        }
         self.child = Some(child);
         Ok(())
     }

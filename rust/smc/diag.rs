@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! sock_diag of AF_SMC: all sockets of a namespace that are SMC sockets to their
+//! users, those that became plain TCP sockets among them.
+//!
+//! A plain one has nothing of ours on it, and nobody says when it is closed. It
+//! is remembered by what it is to TCP (addresses, ports, cookie), and looked up
+//! there when somebody asks. Whenever one is added, a few of the others are looked
+//! up as well and forgotten if they are gone: there are never many more than there
+//! are sockets.
+
+use super::{netlink::gid_text, netns::NetData, pnet::DeviceName, socket};
+use crate::{
+    abstractions::{
+        net::{
+            diag::{Diag, DiagDump, Handler, HandlerRegistration, SockId},
+            netlink::Put,
+            smc_uapi::*,
+            sock::{Sock, TcpState},
+            AddressFamily, Net, PF_INET, PF_INET6, PF_SMC,
+        },
+        sync::SpinLockBh,
+    },
+    THIS_MODULE,
+};
+use kernel::{
+    prelude::*,
+    rbtree::{RBTree, RBTreeNode},
+    types::ARef,
+};
+use smc_proto::wire::types::Gid;
+
+/// Where a socket stands, by the numbers of the C module's states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// Connected.
+    Active = 1,
+    /// Not yet.
+    Init = 2,
+    /// Closed.
+    Closed = 7,
+    /// It listens.
+    Listen = 10,
+    /// The peer will send no more; this end may.
+    PeerCloseWait1 = 20,
+    /// As before; this end has been told to close and has data to send.
+    PeerCloseWait2 = 21,
+    /// This end will send no more; the peer may, and has not confirmed all.
+    AppCloseWait1 = 22,
+    /// As before; the peer has confirmed all.
+    AppCloseWait2 = 23,
+    /// Closed by the application; the peer does not know yet.
+    AppFinCloseWait = 24,
+    /// Closed by both, the peer first; it does not know yet.
+    PeerFinCloseWait = 25,
+    /// The peer has broken the connection.
+    PeerAbortWait = 26,
+    /// It is broken, and nothing goes any more.
+    ProcessAbort = 27,
+}
+
+/// A place in a buffer: how often it was gone through, and where in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cursor {
+    /// How often.
+    pub(crate) wrap: u16,
+    /// Where.
+    pub(crate) count: u32,
+}
+
+/// The link that a connection goes over.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnLink {
+    /// This host was the server at first contact.
+    pub(crate) server: bool,
+    /// Its number in the group.
+    pub(crate) id: u8,
+    /// The RDMA device.
+    pub(crate) device: DeviceName,
+    /// Its port.
+    pub(crate) port: u8,
+    /// The address of this end.
+    pub(crate) gid: Gid,
+    /// The address of the other end.
+    pub(crate) peer_gid: Gid,
+}
+
+/// A connection over RDMA.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnInfo {
+    /// Where it stands.
+    pub(crate) state: State,
+    /// What is shut down, as TCP has it: 1 receiving, 2 sending.
+    pub(crate) shutdown: u8,
+    /// Its token on this host.
+    pub(crate) token: u32,
+    /// Size of the send buffer.
+    pub(crate) sndbuf_size: u32,
+    /// Size of the RMB element.
+    pub(crate) rmbe_size: u32,
+    /// Size of the peer's.
+    pub(crate) peer_rmbe_size: u32,
+    /// The producer and consumer cursors that have come last.
+    pub(crate) rx: [Cursor; 2],
+    /// Those that were sent last.
+    pub(crate) tx: [Cursor; 2],
+    /// The producer and connection flags that have come last.
+    pub(crate) rx_flags: [u8; 2],
+    /// Those that were sent last.
+    pub(crate) tx_flags: [u8; 2],
+    /// In the send buffer: up to where data are there, were sent, have arrived.
+    pub(crate) sndbuf: [Cursor; 3],
+    /// The link, while there is one.
+    pub(crate) link: Option<ConnLink>,
+}
+
+/// What is told of a socket besides what TCP knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Snapshot {
+    /// Made by `socket(AF_SMC, ...)`.
+    pub(crate) af_smc: bool,
+    /// What it is.
+    pub(crate) kind: Kind,
+}
+
+/// What a socket is.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// Not connected, or on its way.
+    Idle,
+    /// It listens.
+    Listening,
+    /// Connected over RDMA.
+    Smc(ConnInfo),
+    /// A plain one, with our reason and the peer's.
+    Plain(u32, u32),
+}
+
+/// Sockets that have become plain ones.
+pub(crate) struct Plain {
+    by_cookie: RBTree<u64, Record>,
+    /// Up to which one they were looked up lately.
+    swept: u64,
+    len: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Record {
+    id: SockId,
+    family: AddressFamily,
+    af_smc: bool,
+    reason: u32,
+    peer_reason: u32,
+}
+
+/// As many are remembered at most.
+const MAX_PLAIN: usize = 65_536;
+/// As many are looked up whenever one is added.
+const SWEEP: usize = 2;
+
+impl Plain {
+    pub(super) fn new() -> Self {
+        Self {
+            by_cookie: RBTree::new(),
+            swept: 0,
+            len: 0,
+        }
+    }
+
+    /// The first one from `cookie` on.
+    fn next(&mut self, cookie: u64) -> Option<Record> {
+        let cursor = self.by_cookie.cursor_lower_bound(&cookie)?;
+        Some(*cursor.current().1)
+    }
+
+    /// The next one to be looked up, in turn.
+    fn sweep_next(&mut self) -> Option<Record> {
+        let next = match self.next(self.swept.saturating_add(1)) {
+            Some(record) => record,
+            None => self.next(0)?,
+        };
+        self.swept = next.id.cookie();
+        Some(next)
+    }
+
+    fn insert(&mut self, node: RBTreeNode<u64, Record>) -> Option<RBTreeNode<u64, Record>> {
+        let old = self.by_cookie.insert(node);
+        if old.is_none() {
+            self.len += 1;
+        }
+        old
+    }
+
+    fn remove(&mut self, cookie: u64) -> Option<RBTreeNode<u64, Record>> {
+        let node = self.by_cookie.remove_node(&cookie);
+        if node.is_some() {
+            self.len -= 1;
+        }
+        node
+    }
+}
+
+/// Remembers that `sock` has become a plain one. Any context. One that is not
+/// connected cannot be found again, and is not remembered.
+pub(super) fn remember(data: &NetData, sock: &Sock, af_smc: bool, reason: u32, peer_reason: u32) {
+    if matches!(sock.state(), TcpState::Close | TcpState::Listen) {
+        return;
+    }
+    let record = Record {
+        id: sock.diag_id(),
+        family: sock.family(),
+        af_smc,
+        reason,
+        peer_reason,
+    };
+    for _ in 0..SWEEP {
+        let old = data.plain.lock().sweep_next();
+        if let Some(old) = old {
+            find(data, sock.net(), &old);
+        }
+    }
+    let Ok(node) = RBTreeNode::new(record.id.cookie(), record, GFP_ATOMIC) else {
+        return;
+    };
+    let mut plain = data.plain.lock();
+    let evicted = match plain.len >= MAX_PLAIN {
+        true => plain
+            .sweep_next()
+            .and_then(|old| plain.remove(old.id.cookie())),
+        false => None,
+    };
+    let replaced = plain.insert(node);
+    drop(plain);
+    drop((evicted, replaced));
+}
+
+/// The sock of a record, which is forgotten if there is none.
+fn find(data: &NetData, net: &Net, record: &Record) -> Option<ARef<Sock>> {
+    let sock = record.id.find(net, record.family);
+    if sock.is_none() {
+        let node = data.plain.lock().remove(record.id.cookie());
+        drop(node);
+    }
+    sock
+}
+
+/// Bytes of a message, or of an attribute, as they are put together.
+struct Bytes<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Bytes<N> {
+    fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        let end = self.len + bytes.len();
+        if let Some(to) = self.bytes.get_mut(self.len..end) {
+            to.copy_from_slice(bytes);
+            self.len = end;
+        }
+        self
+    }
+
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.put(&value.to_ne_bytes())
+    }
+
+    fn cursor(&mut self, cursor: Cursor) -> &mut Self {
+        self.put(&[0; 2])
+            .put(&cursor.wrap.to_ne_bytes())
+            .u32(cursor.count)
+    }
+}
+
+/// `struct smc_diag_conninfo`.
+fn conn_bytes(conn: &ConnInfo) -> [u8; 76] {
+    let mut bytes = Bytes::new();
+    bytes
+        .u32(conn.token)
+        .u32(conn.sndbuf_size)
+        .u32(conn.rmbe_size)
+        .u32(conn.peer_rmbe_size);
+    for cursor in [conn.rx, conn.tx].iter().flatten() {
+        bytes.cursor(*cursor);
+    }
+    bytes.put(&conn.rx_flags).put(&conn.tx_flags);
+    for cursor in &conn.sndbuf {
+        bytes.cursor(*cursor);
+    }
+    bytes.bytes
+}
+
+/// `struct smc_diag_lgrinfo`.
+fn link_bytes(link: &ConnLink) -> [u8; 147] {
+    let mut bytes = Bytes::new();
+    bytes
+        .put(&[link.id])
+        .put(&link.device)
+        .put(&[link.port])
+        .put(&gid_text(&link.gid))
+        .put(&gid_text(&link.peer_gid))
+        .put(&[link.server.into()]);
+    bytes.bytes
+}
+
+/// Adds the message of one socket.
+fn put_socket(out: &mut DiagDump<'_>, sock: &Sock, snapshot: &Snapshot) -> Put {
+    // In `struct smc_diag_req`, behind the family and two bytes.
+    let wanted = out.request_byte(3);
+    let is_wanted = |attr: u32| wanted & 1 << (attr - 1) != 0;
+    let family = match (snapshot.af_smc, sock.family()) {
+        (true, _) => PF_SMC,
+        (false, AddressFamily::Inet) => PF_INET,
+        (false, AddressFamily::Inet6) => PF_INET6,
+    };
+    let (state, mode) = match &snapshot.kind {
+        Kind::Idle => (State::Init, SMC_DIAG_MODE_SMCR),
+        Kind::Listening => (State::Listen, SMC_DIAG_MODE_SMCR),
+        Kind::Smc(conn) => (conn.state, SMC_DIAG_MODE_SMCR),
+        Kind::Plain(..) => (State::Active, SMC_DIAG_MODE_FALLBACK_TCP),
+    };
+    // `struct smc_diag_msg`
+    let mut message = Bytes::<64>::new();
+    message
+        .put(&[family as u8, state as u8, mode as u8, 0])
+        .put(sock.diag_id().as_bytes())
+        .u32(out.uid_of(sock))
+        .put(&sock.inode().to_ne_bytes());
+    out.message(&message.bytes, |attrs| {
+        let (shutdown, reasons, conn) = match &snapshot.kind {
+            Kind::Smc(conn) => (conn.shutdown, (0, 0), Some(conn)),
+            Kind::Plain(reason, peer) => (0, (*reason, *peer), None),
+            Kind::Idle | Kind::Listening => (0, (0, 0), None),
+        };
+        attrs.u8(SMC_DIAG_SHUTDOWN, shutdown)?;
+        let mut fallback = Bytes::<8>::new();
+        fallback.u32(reasons.0).u32(reasons.1);
+        attrs.bytes(SMC_DIAG_FALLBACK, &fallback.bytes)?;
+        let Some(conn) = conn else {
+            return Ok(());
+        };
+        if is_wanted(SMC_DIAG_CONNINFO) {
+            attrs.bytes(SMC_DIAG_CONNINFO, &conn_bytes(conn))?;
+        }
+        match &conn.link {
+            Some(link) if is_wanted(SMC_DIAG_LGRINFO) => {
+                attrs.bytes(SMC_DIAG_LGRINFO, &link_bytes(link))
+            }
+            _ => Ok(()),
+        }
+    })
+}
+
+/// The sockets of a namespace: ours first, then those that have become plain. The
+/// first position says which, the second from where on.
+struct Sockets;
+
+impl Diag for Sockets {
+    const FAMILY: u8 = PF_SMC as u8;
+
+    fn dump(out: &mut DiagDump<'_>) -> Put {
+        let Some(data) = NetData::of(out.net()) else {
+            return Ok(());
+        };
+        if out.position(0) == 0 {
+            dump_ours(out, &data)?;
+            out.set_position(0, 1);
+            out.set_position(1, 0);
+        }
+        dump_plain(out, &data)
+    }
+}
+
+fn dump_ours(out: &mut DiagDump<'_>, data: &NetData) -> Put {
+    while let Some((key, sock)) = data.sockets.next(out.position(1)) {
+        if let Some(snapshot) = socket::snapshot(&sock) {
+            put_socket(out, &sock, &snapshot)?;
+        }
+        out.set_position(1, key + 1);
+    }
+    Ok(())
+}
+
+fn dump_plain(out: &mut DiagDump<'_>, data: &NetData) -> Put {
+    loop {
+        let from = out.position(1);
+        let Some(record) = data.plain.lock().next(from) else {
+            return Ok(());
+        };
+        if let Some(sock) = find(data, out.net(), &record) {
+            let snapshot = Snapshot {
+                af_smc: record.af_smc,
+                kind: Kind::Plain(record.reason, record.peer_reason),
+            };
+            put_socket(out, &sock, &snapshot)?;
+        }
+        out.set_position(1, record.id.cookie().saturating_add(1));
+    }
+}
+
+static HANDLER: Handler<Sockets> = Handler::new(&THIS_MODULE);
+
+/// sock_diag answers for AF_SMC while this exists.
+pub(super) struct Registration {
+    _handler: HandlerRegistration<Sockets>,
+}
+
+impl Registration {
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if the C module's is there.
+    pub(super) fn register() -> Result<Self> {
+        HANDLER.register().map(|handler| Self { _handler: handler })
+    }
+}
+
+/// The plain ones of a namespace.
+pub(super) type PlainLock = SpinLockBh<Plain>;
