@@ -62,9 +62,12 @@ struct Urgent {
 
 /// The receive half of a connection: our element, which the peer writes to.
 ///
-/// A byte goes through three cursors, each a count of bytes since the connection
-/// began: *produced* by the peer, *consumed* by the application, and *reported*
-/// to the peer, which may then write its place again.
+/// A byte goes through four cursors, each a count of bytes since the connection
+/// began: *produced* by the peer, *read* by the application, *consumed*, which
+/// means that nobody looks at its place any more, and *reported* to the peer, which
+/// may then write its place again. Bytes that were copied are consumed when they
+/// are read; bytes that were handed out in place ([`RxRing::take`]) when they are
+/// given back, and all that were read after them no sooner.
 ///
 /// # When the peer is told
 ///
@@ -87,22 +90,29 @@ struct Urgent {
 ///
 /// # Invariants
 ///
-/// - `reported <= granted <= consumed <= produced <= granted + size`, where
+/// - `reported <= granted <= consumed <= read <= produced <= granted + size`, where
 ///   `granted` is the newest position that any CDC message may have reported.
+/// - `consumed == held` if bytes are held, else `consumed == read`.
 /// - The cursors are these counts modulo the ring.
 #[derive(Debug)]
 pub struct RxRing {
     produced: u64,
+    read: u64,
     consumed: u64,
     granted: u64,
     reported: u64,
     producer: Cursor,
+    reader: Cursor,
     consumer: Cursor,
+    /// The first byte that was handed out in place and not given back.
+    held: Option<u64>,
     blocked: bool,
     /// Demands for an immediate report: made so far, and met by a posted one.
     demands: u32,
     demands_met: u32,
     urgent: Option<Urgent>,
+    /// The stream position after the last urgent byte, while it is not consumed.
+    owed_at: Option<u64>,
     /// The peer announced urgent data that has not arrived.
     urgent_pending: bool,
     /// Bytes were thrown away unread.
@@ -114,15 +124,19 @@ impl RxRing {
     pub const fn new(size: RingSize) -> Self {
         Self {
             produced: 0,
+            read: 0,
             consumed: 0,
             granted: 0,
             reported: 0,
             producer: Cursor::start(size),
+            reader: Cursor::start(size),
             consumer: Cursor::start(size),
+            held: None,
             blocked: false,
             demands: 0,
             demands_met: 0,
             urgent: None,
+            owed_at: None,
             urgent_pending: false,
             discarded: false,
         }
@@ -172,6 +186,7 @@ impl RxRing {
                 mark: self.produced,
                 byte: None,
             });
+            self.owed_at = Some(self.produced);
             self.urgent_pending = false;
             Some(self.producer.retreated(1).offset())
         } else {
@@ -225,7 +240,7 @@ impl RxRing {
     /// (`SIOCATMARK`).
     pub fn at_mark(&self) -> bool {
         matches!(self.urgent, Some(urgent)
-            if self.consumed == urgent.mark || self.consumed == urgent.mark.wrapping_sub(1))
+            if self.read == urgent.mark || self.read == urgent.mark.wrapping_sub(1))
     }
 
     /// Whether an urgent byte waits to be read by `MSG_OOB` (`POLLPRI`).
@@ -236,12 +251,12 @@ impl RxRing {
     /// Bytes that one read may return: as many as have arrived, but a read stops
     /// before an urgent byte.
     pub fn readable(&self, mode: UrgentMode) -> u32 {
-        self.readable_from(self.consumed, mode).1
+        self.readable_from(self.read, mode).1
     }
 
-    /// All bytes that arrived and are not consumed, an urgent one included.
+    /// All bytes that arrived and are not read, an urgent one included.
     pub const fn unread(&self) -> u32 {
-        distance(self.consumed, self.produced)
+        distance(self.read, self.produced)
     }
 
     /// Throws away everything that has arrived: the application is gone. Returns the
@@ -268,37 +283,73 @@ impl RxRing {
     }
 
     /// Where bytes to read lie: at most `max`, from `peeked` bytes beyond the
-    /// consumer cursor (0 unless the reader peeks or has bytes in a pipe).
+    /// first unread one (0 unless the reader peeks).
     pub fn read_spans(&self, peeked: u32, max: u32, mode: UrgentMode) -> Spans {
-        let from = self.consumed.wrapping_add(peeked.min(self.unread()).into());
+        let from = self.read.wrapping_add(peeked.min(self.unread()).into());
         let (skip, len) = self.readable_from(from, mode);
         let offset = self
-            .consumer
-            .advanced(distance(self.consumed, from) + skip)
+            .reader
+            .advanced(distance(self.read, from) + skip)
             .offset();
         Spans::new(self.size(), offset, len.min(max))
     }
 
-    /// The application has taken `bytes` from the front of
+    /// The application has copied `bytes` from the front of
     /// [`RxRing::read_spans`]. Ask [`RxRing::update_due`] after it.
     ///
     /// # Errors
     ///
     /// [`TooMany`] if there were not so many to read.
     pub fn consume(&mut self, bytes: u32, mode: UrgentMode) -> Result<(), TooMany> {
-        let (skip, readable) = self.readable_from(self.consumed, mode);
+        let (skip, readable) = self.readable_from(self.read, mode);
         if bytes > readable {
             return Err(TooMany);
         }
         if bytes > 0 {
             self.advance(skip + bytes);
-            if matches!(self.urgent, Some(urgent) if self.consumed > urgent.mark) {
+            if matches!(self.urgent, Some(urgent) if self.read > urgent.mark) {
                 // Reading beyond the mark forgets the byte, as in TCP.
                 self.urgent = None;
             }
         }
         self.skip_urgent(mode);
         Ok(())
+    }
+
+    /// The application gets `bytes`, at least one, from the front of
+    /// [`RxRing::read_spans`] in place, without a copy. The peer may not write to
+    /// their places before [`RxRing::give_back`]. Returns the stream position of
+    /// the first.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] if there were not so many to read.
+    pub fn take(&mut self, bytes: u32, mode: UrgentMode) -> Result<u64, TooMany> {
+        let (skip, readable) = self.readable_from(self.read, mode);
+        if bytes == 0 || bytes > readable {
+            return Err(TooMany);
+        }
+        let first = self.read.wrapping_add(skip.into());
+        let held = self.held;
+        self.held = Some(held.unwrap_or(first));
+        self.consume(bytes, mode)?;
+        Ok(first)
+    }
+
+    /// Of the bytes handed out by [`RxRing::take`], `first` is now the lowest one
+    /// whose place is still in use; `None`: none is. Ask [`RxRing::update_due`]
+    /// after it.
+    pub fn give_back(&mut self, first: Option<u64>) {
+        self.held = match (self.held, first) {
+            (Some(held), Some(first)) => Some(first.clamp(held, self.read)),
+            _ => None,
+        };
+        self.free();
+    }
+
+    /// Whether bytes are handed out in place.
+    pub const fn holds(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Whether a CDC message is due for the consumer's sake; see [`RxRing`].
@@ -345,7 +396,7 @@ impl RxRing {
     }
 
     /// Bytes to skip and bytes to read from the stream position `from`, which is
-    /// in `consumed..=produced`.
+    /// in `read..=produced`.
     fn readable_from(&self, from: u64, mode: UrgentMode) -> (u32, u32) {
         let all = distance(from, self.produced);
         match self.urgent {
@@ -365,22 +416,29 @@ impl RxRing {
     /// Takes an urgent byte that is next out of the stream.
     fn skip_urgent(&mut self, mode: UrgentMode) {
         let next = matches!(self.urgent, Some(urgent)
-            if self.consumed.wrapping_add(1) == urgent.mark);
+            if self.read.wrapping_add(1) == urgent.mark);
         if next && mode == UrgentMode::OutOfBand {
             self.advance(1);
         }
     }
 
-    /// Consumes `bytes`, at most those unread.
+    /// Reads `bytes`, at most those unread.
     fn advance(&mut self, bytes: u32) {
-        let before = self.consumed;
+        self.read = self.read.wrapping_add(bytes.into());
+        self.reader = self.reader.advanced(bytes);
+        self.free();
+    }
+
+    /// Consumes what was read and is not held.
+    fn free(&mut self) {
+        let to = self.held.unwrap_or(self.read);
+        let bytes = distance(self.consumed, to);
         self.consumed = self.consumed.wrapping_add(bytes.into());
         self.consumer = self.consumer.advanced(bytes);
         // The peer sends nothing more until it knows that the urgent byte was
         // consumed (RFC 7609 §4.7.5, `urg_tx_pend` of the C peer).
-        if matches!(self.urgent, Some(urgent)
-            if before < urgent.mark && urgent.mark <= self.consumed)
-        {
+        if self.owed_at.is_some_and(|mark| mark <= self.consumed) {
+            self.owed_at = None;
             self.demand();
         }
     }

@@ -297,3 +297,91 @@ fn discarded_bytes_make_room_and_are_remembered_as_lost() {
     assert_eq!(report(&mut rx), raw(1, 0));
     assert!(rx.loses_data());
 }
+
+#[test]
+fn bytes_handed_out_in_place_keep_their_room() {
+    let mut rx = ring();
+    arrive(&mut rx, 1000, BLOCKED, Inline);
+    assert_eq!(rx.take(0, Inline), Err(TooMany));
+    assert_eq!(rx.take(1001, Inline), Err(TooMany));
+    assert!(!rx.holds());
+    rx.consume(100, Inline).unwrap();
+    assert_eq!(rx.take(300, Inline), Ok(100));
+    assert_eq!(rx.take(200, Inline), Ok(400));
+    assert_eq!((rx.unread(), rx.readable(Inline)), (400, 400));
+    assert_eq!(pieces(rx.read_spans(0, u32::MAX, Inline)), [(600, 400)]);
+    assert_eq!(report(&mut rx), raw(0, 100));
+    // What is copied meanwhile waits for what lies before it.
+    rx.consume(400, Inline).unwrap();
+    assert!(!rx.loses_data());
+    assert_eq!(report(&mut rx), raw(0, 100));
+    // The second piece is given back first.
+    rx.give_back(Some(100));
+    assert_eq!(report(&mut rx), raw(0, 100));
+    rx.give_back(None);
+    assert!(!rx.holds());
+    assert_eq!(report(&mut rx), raw(0, 1000));
+}
+
+#[test]
+fn giving_back_the_first_piece_makes_room_up_to_the_second() {
+    let mut rx = ring();
+    arrive(&mut rx, SIZE - 1, BLOCKED, Inline);
+    rx.take(TENTH, Inline).unwrap();
+    rx.take(10, Inline).unwrap();
+    assert!(!rx.update_due());
+    rx.give_back(Some(TENTH.into()));
+    assert!(rx.update_due());
+    assert_eq!(report(&mut rx), raw(0, TENTH));
+    // Nonsense moves nothing back, and nothing beyond what was read.
+    rx.give_back(Some(0));
+    assert_eq!(report(&mut rx), raw(0, TENTH));
+    rx.give_back(Some(u64::MAX));
+    assert_eq!(report(&mut rx), raw(0, TENTH + 10));
+    rx.give_back(None);
+    rx.give_back(Some(5));
+    assert!(!rx.holds());
+}
+
+#[test]
+fn an_urgent_byte_is_reported_when_its_place_is_free() {
+    let mut rx = ring();
+    let outcome = arrive(&mut rx, 11, URGENT, OutOfBand);
+    assert_eq!(outcome.urgent_at, Some(10));
+    rx.keep_urgent(7);
+    assert_eq!(rx.take(10, OutOfBand), Ok(0));
+    // The reader is past the byte, the peer is not told yet.
+    assert!(rx.at_mark());
+    assert_eq!(rx.unread(), 0);
+    assert!(!rx.update_due());
+    rx.give_back(None);
+    assert!(rx.update_due());
+    assert_eq!(report(&mut rx), raw(0, 11));
+    assert_eq!(rx.take_urgent(false, OutOfBand), Ok(7));
+}
+
+#[test]
+fn a_piece_behind_the_urgent_byte_begins_behind_it() {
+    let mut rx = ring();
+    arrive(&mut rx, 11, URGENT, Inline);
+    rx.keep_urgent(7);
+    rx.consume(10, Inline).unwrap();
+    arrive(&mut rx, 20, PLAIN, Inline);
+    // SO_OOBINLINE is switched off just now.
+    assert_eq!(pieces(rx.read_spans(0, u32::MAX, OutOfBand)), [(11, 9)]);
+    assert_eq!(rx.take(9, OutOfBand), Ok(11));
+    assert_eq!(report(&mut rx), raw(0, 11));
+    rx.give_back(None);
+    assert_eq!(report(&mut rx), raw(0, 20));
+}
+
+#[test]
+fn discarding_leaves_alone_what_is_held() {
+    let mut rx = ring();
+    arrive(&mut rx, 100, PLAIN, Inline);
+    rx.take(30, Inline).unwrap();
+    assert_eq!(rx.discard(), 70);
+    assert_eq!(report(&mut rx), raw(0, 0));
+    rx.give_back(None);
+    assert_eq!(report(&mut rx), raw(0, 100));
+}
