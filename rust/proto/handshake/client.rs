@@ -281,6 +281,8 @@ impl Client {
     }
 
     fn take_first_contact(&mut self, fce: &FirstContact<'_>) {
+        self.course.agreed.peer_os = fce.os;
+        self.course.agreed.peer_host = fce.hostname;
         self.course.agreed.release = fce.release;
         if let (true, Some(v2x)) = (fce.release >= 1, &fce.v2x) {
             self.course.agreed.max_conns = v2x.max_conns;

@@ -45,9 +45,9 @@ pub use offer::{Offer, OfferV2, OfferV2Kind};
 pub use select::{Lookup, Route};
 pub use server::{Server, ServerConfig};
 
-use crate::wire::clc::{Decline, Kind, Modes, Reason, SmcdBody, SmcrBody, Version};
+use crate::wire::clc::{Decline, Kind, Modes, OsType, Reason, SmcdBody, SmcrBody, Version};
 use crate::wire::ext::Features;
-use crate::wire::types::{Eid, Gid, Mac, PeerId, Qpn};
+use crate::wire::types::{Eid, Gid, Hostname, Mac, PeerId, Qpn};
 
 /// How long each end waits for the other's CLC message, in milliseconds
 /// (smc_clc.h, `CLC_WAIT_TIME`).
@@ -274,6 +274,10 @@ pub struct Negotiated {
     /// What else the peer can do, where it follows our convention
     /// ([`crate::wire::ext`]). Client: on first contact only.
     pub peer_features: Option<Features>,
+    /// What kind of host the peer is, once a first contact has told.
+    pub peer_os: OsType,
+    /// Name of the peer's host, once a first contact has told; else zero.
+    pub peer_host: Hostname,
     /// The peer's part; on a server when the Confirm is there.
     pub peer: Option<Peer>,
 }
@@ -289,6 +293,8 @@ impl Negotiated {
             max_links: MAX_LINKS,
             feature_mask: 0,
             peer_features: None,
+            peer_os: OsType::UNKNOWN,
+            peer_host: Hostname([0; 32]),
             peer: None,
         }
     }

@@ -282,6 +282,8 @@ impl Server {
     /// The client repeats what the server set (smc_clc.c,
     /// `smc_clc_v2x_features_confirm_check`).
     fn check_first_contact(&mut self, fce: &FirstContact<'_>) -> Result<(), Reason> {
+        self.course.agreed.peer_os = fce.os;
+        self.course.agreed.peer_host = fce.hostname;
         if fce.release != self.course.agreed.release {
             return Err(Reason::ReleaseMismatch);
         }
