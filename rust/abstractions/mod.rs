@@ -6,6 +6,7 @@
 //! its argument, each type with its invariants, each function with the context
 //! it may be called in. What leaves this floor is a safe interface.
 
+pub(crate) mod global;
 pub(crate) mod module;
 pub(crate) mod module_ref;
 pub(crate) mod net;
@@ -17,6 +18,7 @@ pub(crate) mod rdma;
 pub(crate) mod sync;
 #[allow(dead_code)]
 pub(crate) mod sysctl;
+pub(crate) mod time;
 pub(crate) mod trace;
 pub(crate) mod uts;
 pub(crate) mod wait;

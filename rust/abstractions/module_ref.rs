@@ -49,6 +49,20 @@ impl ModuleRef {
         }
     }
 
+    /// Another reference, for code of the module that is called later.
+    ///
+    /// # Safety
+    ///
+    /// The caller has one, or runs in a call that does.
+    pub(super) unsafe fn another() -> Self {
+        // SAFETY: the module is there, by this function's contract.
+        unsafe { bindings::__module_get(this_module()) };
+        // INVARIANT: counted just now.
+        Self {
+            outlived: AtomicBool::new(false),
+        }
+    }
+
     /// Says that the kernel has another reference, which it puts later, itself.
     ///
     /// # Safety

@@ -104,6 +104,7 @@ FIELD(proto_ops, mmap);
 FIELD(proto_ops, poll);
 FIELD(proto_ops, setsockopt);
 FIELD(proto_ops, getsockopt);
+FIELD(proto_ops, splice_eof);
 FIELD(proto_ops, splice_read);
 FIELD(proto_ops, set_rcvlowat);
 FIELD(proto_ops, read_sock);
@@ -137,6 +138,22 @@ FIELD(msghdr, msg_flags);
 SIZE(kvec);
 FIELD(kvec, iov_base);
 FIELD(kvec, iov_len);
+
+/* include/linux/pipe_fs_i.h */
+SIZE(pipe_buffer);
+FIELD(pipe_buffer, page);
+FIELD(pipe_buffer, offset);
+FIELD(pipe_buffer, len);
+FIELD(pipe_buffer, ops);
+FIELD(pipe_buffer, private);
+SIZE(pipe_buf_operations);
+FIELD(pipe_buf_operations, release);
+FIELD(pipe_buf_operations, get);
+SIZE(pipe_inode_info);
+FIELD(pipe_inode_info, head);
+FIELD(pipe_inode_info, tail);
+FIELD(pipe_inode_info, max_usage);
+FIELD(pipe_inode_info, readers);
 
 /* include/linux/workqueue.h, include/linux/completion.h, include/linux/wait.h */
 SIZE(delayed_work);

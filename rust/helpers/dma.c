@@ -7,12 +7,19 @@
 #include <linux/vmalloc.h>
 #include <rdma/ib_verbs.h>
 
-/* Zeroed. Without them there is something smaller to try: nothing is reclaimed. */
+/*
+ * Zeroed, each with a count of its own: a pipe may keep one of them.  Without them
+ * there is something smaller to try: nothing is reclaimed.
+ */
 struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order)
 {
-	return alloc_pages(GFP_KERNEL | __GFP_COMP | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY |
-				   __GFP_NOMEMALLOC,
-			   order);
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY |
+						__GFP_NOMEMALLOC,
+					order);
+
+	if (page)
+		split_page(page, order);
+	return page;
 }
 
 void *smc_rs_helper_vmalloc_buffer(size_t size)
@@ -22,7 +29,10 @@ void *smc_rs_helper_vmalloc_buffer(size_t size)
 
 void smc_rs_helper_free_buffer_pages(struct page *page, unsigned int order)
 {
-	__free_pages(page, order);
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++)
+		__free_page(page + i);
 }
 
 void *smc_rs_helper_page_address(struct page *page)
@@ -39,6 +49,17 @@ struct page *smc_rs_helper_buffer_page(const void *addr)
 void smc_rs_helper_get_page(struct page *page)
 {
 	get_page(page);
+}
+
+/* Whether somebody else has a reference to the page. */
+bool smc_rs_helper_page_is_shared(const struct page *page)
+{
+	return page_count(page) > 1;
+}
+
+bool smc_rs_helper_try_get_page(struct page *page)
+{
+	return try_get_page(page);
 }
 
 void smc_rs_helper_put_page(struct page *page)

@@ -190,3 +190,14 @@ void smc_rs_helper_sk_fail(struct sock *sk, int err)
 	WRITE_ONCE(sk->sk_err, err);
 	sk_error_report(sk);
 }
+
+/* What SO_RCVBUF has set, which is twice what it was given; 0 if it has not. */
+int smc_rs_helper_sk_set_rcvbuf(const struct sock *sk)
+{
+	return sk->sk_userlocks & SOCK_RCVBUF_LOCK ? READ_ONCE(sk->sk_rcvbuf) : 0;
+}
+
+int smc_rs_helper_sk_set_sndbuf(const struct sock *sk)
+{
+	return sk->sk_userlocks & SOCK_SNDBUF_LOCK ? READ_ONCE(sk->sk_sndbuf) : 0;
+}

@@ -35,6 +35,8 @@ pub(crate) enum NetErrno {
     TimedOut = bindings::ETIMEDOUT as c_int,
     /// Operation already in progress.
     Already = bindings::EALREADY as c_int,
+    /// Transport endpoint is already connected.
+    IsConn = bindings::EISCONN as c_int,
     /// Operation now in progress.
     InProgress = bindings::EINPROGRESS as c_int,
 }

@@ -6,6 +6,8 @@ pub(crate) mod attach;
 pub(crate) mod diag;
 pub(crate) mod errno;
 pub(crate) mod family;
+#[allow(dead_code)]
+pub(crate) mod flow;
 pub(crate) mod genl;
 pub(crate) mod listed;
 #[allow(dead_code)]
@@ -19,6 +21,7 @@ pub(crate) mod route;
 pub(crate) mod smc_uapi;
 pub(crate) mod sock;
 pub(crate) mod socket;
+pub(crate) mod splice;
 pub(crate) mod stream;
 pub(crate) mod tcp;
 pub(crate) mod uapi;
@@ -71,6 +74,12 @@ impl Net {
 
     pub(in crate::abstractions) fn as_ptr(&self) -> *mut bindings::net {
         self.0.get()
+    }
+
+    /// Number of the namespace, which no other one ever gets. Any context.
+    pub(crate) fn cookie(&self) -> u64 {
+        // SAFETY: alive, by the type invariant; the field does not change.
+        unsafe { (*self.as_ptr()).net_cookie }
     }
 
     /// Whether it is the first namespace.

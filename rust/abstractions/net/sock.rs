@@ -290,6 +290,21 @@ impl Sock {
         unsafe { bindings::sk_swap_rcvlowat(self.as_ptr(), value) }
     }
 
+    /// Size of the receive buffer in bytes, if SO_RCVBUF has set it: twice of what
+    /// was asked for, as with all sockets. Any context.
+    pub(crate) fn set_rcvbuf(&self) -> Option<u32> {
+        // SAFETY: alive, by the type invariant.
+        let bytes = unsafe { bindings::sk_set_rcvbuf(self.as_ptr()) };
+        u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)
+    }
+
+    /// As [`Sock::set_rcvbuf`] for the send buffer and SO_SNDBUF.
+    pub(crate) fn set_sndbuf(&self) -> Option<u32> {
+        // SAFETY: alive, by the type invariant.
+        let bytes = unsafe { bindings::sk_set_sndbuf(self.as_ptr()) };
+        u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)
+    }
+
     /// Counts a connection, which is ready for accept(), against the backlog.
     pub(crate) fn acceptq_added(&self) {
         // SAFETY: a TCP sock, by the type invariant.

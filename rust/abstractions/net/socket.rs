@@ -11,7 +11,7 @@ use super::{
     AddressFamily, Net,
 };
 use crate::abstractions::{
-    module_ref,
+    module_ref::{self, ModuleRef},
     wait::{self, Share, Waited},
 };
 use core::{
@@ -238,6 +238,48 @@ impl NewSocket<'_> {
         }
         drop(locked);
         child.into_raw();
+    }
+}
+
+impl NewSocket<'_> {
+    /// Gives it this connection, with the data that `data` makes, as a socket of
+    /// ours. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` without memory; the connection is closed then.
+    pub(crate) fn take_ours<T, I>(
+        self,
+        child: Child,
+        data: impl FnOnce(AddressFamily) -> I,
+    ) -> Result<Arc<Attached<T>>>
+    where
+        T: StreamSocket,
+        I: PinInit<T, Error>,
+    {
+        let socket = self.0.as_ptr();
+        // SAFETY: the module's code runs, for the listener holds a reference; this
+        // one is for the data.
+        let module = unsafe {
+            bindings::__module_get(module_ref::this_module());
+            ModuleRef::from_counted()
+        };
+        let family = child.family();
+        let attached = Attached::new(Some(module), data(family))?;
+        let locked = child.lock();
+        Attached::attach(&attached, &locked)?;
+        T::count(&attached, &child);
+        // SAFETY: as in `take_plain`; the operations, and the reference to their
+        // owner, are those that accept(2) has given to the new socket: of this
+        // family, as the listener's.
+        unsafe {
+            bindings::sock_rps_record_flow(child.as_ptr());
+            bindings::sock_graft(child.as_ptr(), socket);
+            (*socket).state = bindings::socket_state_SS_CONNECTED;
+        }
+        drop(locked);
+        child.into_raw();
+        Ok(attached)
     }
 }
 
@@ -506,10 +548,15 @@ impl Message<'_> {
     }
 
     /// Bytes still to be sent, or room still to be filled.
-    #[allow(dead_code)]
     pub(crate) fn left(&self) -> usize {
         // SAFETY: alive, by the type invariant.
         unsafe { bindings::msg_data_left(self.msg) }
+    }
+
+    /// Adds to the flags that the caller of recvmsg(2) gets.
+    pub(crate) fn add_flags(&self, flags: u32) {
+        // SAFETY: alive, by the type invariant.
+        unsafe { (*self.msg).msg_flags |= flags };
     }
 
     /// Takes the next `len` bytes, as far as there are so many that can be read;
@@ -565,6 +612,15 @@ pub(crate) struct Splice<'a> {
 }
 
 impl Splice<'_> {
+    /// How many bytes are wanted.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn pipe(&self) -> *mut bindings::pipe_inode_info {
+        self.pipe
+    }
+
     /// Whether it shall not wait: by its own flag or the file's.
     pub(crate) fn is_nonblocking(&self, socket: Socket<'_>) -> bool {
         self.flags & bindings::SPLICE_F_NONBLOCK != 0 || socket.file_is_nonblocking()
@@ -614,6 +670,14 @@ impl Poll<'_> {
             table,
             _life: PhantomData,
         }
+    }
+
+    pub(super) fn file(&self) -> *mut bindings::file {
+        self.file
+    }
+
+    pub(super) fn table(&self) -> *mut bindings::poll_table_struct {
+        self.table
     }
 
     /// As poll(2) of TCP, which also puts the caller on the socket's wait queue.

@@ -12,9 +12,23 @@ pub(crate) const O_NONBLOCK: c_int = bindings::O_NONBLOCK as c_int;
 pub(crate) const MSG_DONTWAIT: u32 = bindings::MSG_DONTWAIT;
 /// `MSG_ERRQUEUE`.
 pub(crate) const MSG_ERRQUEUE: u32 = bindings::MSG_ERRQUEUE;
+/// `MSG_OOB`.
+pub(crate) const MSG_OOB: u32 = bindings::MSG_OOB;
+/// `MSG_PEEK`.
+pub(crate) const MSG_PEEK: u32 = bindings::MSG_PEEK;
+/// `MSG_TRUNC`.
+pub(crate) const MSG_TRUNC: u32 = bindings::MSG_TRUNC;
+/// `MSG_WAITALL`.
+pub(crate) const MSG_WAITALL: u32 = bindings::MSG_WAITALL;
+/// `MSG_MORE`.
+pub(crate) const MSG_MORE: u32 = bindings::MSG_MORE;
 /// `MSG_FASTOPEN`.
 pub(crate) const MSG_FASTOPEN: u32 = bindings::MSG_FASTOPEN;
 
+/// `SHUT_RD`.
+pub(crate) const SHUT_RD: c_int = bindings::sock_shutdown_cmd_SHUT_RD as c_int;
+/// `SHUT_RDWR`.
+pub(crate) const SHUT_RDWR: c_int = bindings::sock_shutdown_cmd_SHUT_RDWR as c_int;
 /// `SHUT_WR`: the other end may still send.
 pub(crate) const SHUT_WR: c_int = bindings::sock_shutdown_cmd_SHUT_WR as c_int;
 
@@ -22,6 +36,16 @@ pub(crate) const SHUT_WR: c_int = bindings::sock_shutdown_cmd_SHUT_WR as c_int;
 pub(crate) const EPOLLIN: u32 = bindings::EPOLLIN;
 /// `EPOLLRDNORM`.
 pub(crate) const EPOLLRDNORM: u32 = bindings::EPOLLRDNORM;
+/// `EPOLLRDHUP`.
+pub(crate) const EPOLLRDHUP: u32 = bindings::EPOLLRDHUP;
+/// `EPOLLOUT`.
+pub(crate) const EPOLLOUT: u32 = bindings::EPOLLOUT;
+/// `EPOLLWRNORM`.
+pub(crate) const EPOLLWRNORM: u32 = bindings::EPOLLWRNORM;
+/// `EPOLLPRI`.
+pub(crate) const EPOLLPRI: u32 = bindings::EPOLLPRI;
+/// `EPOLLHUP`.
+pub(crate) const EPOLLHUP: u32 = bindings::EPOLLHUP;
 /// `EPOLLERR`.
 pub(crate) const EPOLLERR: u32 = bindings::EPOLLERR;
 
@@ -31,6 +55,9 @@ pub(crate) const SIOCINQ: u32 = bindings::SIOCINQ;
 pub(crate) const SIOCOUTQ: u32 = bindings::SIOCOUTQ;
 /// `SIOCOUTQNSD`: bytes not sent.
 pub(crate) const SIOCOUTQNSD: u32 = bindings::SIOCOUTQNSD;
+
+/// `SIOCATMARK`: whether the next byte is the urgent one.
+pub(crate) const SIOCATMARK: u32 = bindings::SIOCATMARK;
 
 /// `SOL_TCP`.
 pub(crate) const SOL_TCP: c_int = bindings::SOL_TCP as c_int;
@@ -42,6 +69,10 @@ pub(crate) const SOL_SMC: c_int = bindings::SOL_SMC as c_int;
 /// `SMC_LIMIT_HS`, of `SOL_SMC`.
 pub(crate) const SMC_LIMIT_HS: c_int = bindings::SMC_LIMIT_HS as c_int;
 
+/// `TCP_NODELAY`, of `SOL_TCP`.
+pub(crate) const TCP_NODELAY: c_int = bindings::TCP_NODELAY as c_int;
+/// `TCP_CORK`, of `SOL_TCP`.
+pub(crate) const TCP_CORK: c_int = bindings::TCP_CORK as c_int;
 /// `TCP_REPAIR`, of `SOL_TCP` as the next ones.
 pub(crate) const TCP_REPAIR: c_int = bindings::TCP_REPAIR as c_int;
 /// `TCP_FASTOPEN`.

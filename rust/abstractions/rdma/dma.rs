@@ -300,6 +300,19 @@ impl DmaBuf {
         Some((PageRef(page), off & (PAGE_SIZE - 1)))
     }
 
+    /// Whether somebody has a reference to a page that holds some of these bytes.
+    /// Any context.
+    pub(crate) fn is_shared(&self, off: usize, len: usize) -> bool {
+        let first = off & !(PAGE_SIZE - 1);
+        (first..off.saturating_add(len))
+            .step_by(PAGE_SIZE)
+            .filter_map(|off| self.at(off, 1))
+            // SAFETY: within the buffer, all of which has pages.
+            .any(|at| unsafe {
+                bindings::page_is_shared(bindings::buffer_page(at.as_ptr().cast()))
+            })
+    }
+
     /// What the device has written there is what the CPU reads from now on. Any
     /// context.
     pub(crate) fn sync_for_cpu(&self, off: usize, len: usize) {

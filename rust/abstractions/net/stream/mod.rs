@@ -34,6 +34,10 @@ pub(crate) trait StreamSocket: Events {
     /// The data of a new socket, which is counted by `family`'s protocol.
     fn new(family: AddressFamily) -> impl PinInit<Self, Error>;
 
+    /// The socket counts as one of ours: one that accept(2) has made. Process
+    /// context.
+    fn count(this: &Attached<Self>, sock: &Sock);
+
     /// The socket no longer counts as one of ours: [`Socket::become_plain`], or
     /// its end. Any context.
     fn uncount(this: &Attached<Self>, sock: &Sock);
@@ -105,6 +109,10 @@ pub(crate) trait StreamSocket: Events {
         socket: Socket<'_>,
         splice: &Splice<'_>,
     ) -> Result<isize>;
+
+    /// What splice(2) or sendfile(2) has to send is at its end; false if that is
+    /// TCP's business.
+    fn splice_eof(this: &Arc<Attached<Self>>) -> bool;
 
     /// SO_RCVLOWAT. The sock is not locked.
     fn set_rcvlowat(this: &Arc<Attached<Self>>, sock: &Sock, value: c_int)

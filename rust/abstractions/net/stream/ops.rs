@@ -46,6 +46,7 @@ pub(super) fn table<T: StreamSocket>(
     table.sendmsg = Some(sendmsg::<T>);
     table.recvmsg = Some(recvmsg::<T>);
     table.splice_read = Some(splice_read::<T>);
+    table.splice_eof = Some(splice_eof::<T>);
     table.set_rcvlowat = Some(set_rcvlowat::<T>);
     // These would see the stream before it is the application's.
     table.read_sock = None;
@@ -376,6 +377,24 @@ unsafe extern "C" fn splice_read<T: StreamSocket>(
                 }
             }
             _ => now!(sock, splice_read(pos, pipe, len, flags)),
+        }
+    }
+}
+
+/// # Safety
+///
+/// Called as `splice_eof`.
+unsafe extern "C" fn splice_eof<T: StreamSocket>(sock: *mut bindings::socket) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        match enter::<T>(sock) {
+            (_, Some(data)) if T::splice_eof(&data) => {}
+            _ => {
+                let _visit = Visit::begin();
+                if let Some(op) = (*current(sock)).splice_eof {
+                    op(sock);
+                }
+            }
         }
     }
 }
