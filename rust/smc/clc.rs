@@ -13,6 +13,9 @@ use smc_proto::{
     wire::clc::{self, Framer, Kind, Step},
 };
 
+/// Room for an Accept or Confirm with one GID, in bytes.
+pub(crate) const MAX_ACCEPT: usize = 256;
+
 /// The time of handshakes.
 pub(crate) fn now() -> Millis {
     Millis(u64::try_from(Ktime::ktime_get().to_ms()).unwrap_or(0))

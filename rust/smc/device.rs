@@ -1,62 +1,228 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this host has for SMC, as a server's handshake asks for it.
+//! RoCE devices: which there are, and which of their ports leads where.
 
-use crate::abstractions::net::{route, sock::Sock};
-use smc_proto::{
-    handshake::{IsmKey, Lookup},
-    wire::{
-        clc::IpArea,
-        types::{Eid, Gid},
-    },
+use super::{
+    group, identity,
+    pnet::{self, PnetId},
+    slots::Slots,
 };
+use crate::abstractions::{
+    global::{global_lock, GlobalMutex},
+    net::{errno::NetErrno, netdev::NetDevice, Net},
+    rdma::{Client, ClientRegistration, DeviceEvent, DeviceRef, GidKind, GidRef},
+};
+use core::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+};
+use kernel::{c_str, prelude::*, sync::Arc};
 
-/// A host without RoCE and ISM devices.
-pub(crate) struct NoDevices<'a> {
-    connection: &'a Sock,
+/// A RoCE device.
+pub(crate) struct Device {
+    /// Number of the device, which no other one ever gets.
+    id: u32,
+    dev: DeviceRef,
+    /// The device is going away: nothing new begins on it.
+    gone: AtomicBool,
 }
 
-impl<'a> NoDevices<'a> {
-    /// The answers for one connection.
-    pub(crate) fn of(connection: &'a Sock) -> Self {
-        Self { connection }
+static DEVICES: GlobalMutex<Slots<Arc<Device>>> = global_lock!(Slots::new, "DEVICES");
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+
+impl Device {
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The device itself.
+    pub(crate) fn dev(&self) -> &DeviceRef {
+        &self.dev
+    }
+
+    /// Whether it is going away.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// The ports of the device that are RoCE's.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u32> + '_ {
+        self.dev.ports().filter(|port| self.dev.is_roce(*port))
+    }
+
+    /// What physical network a port is on, if the administrator has said so.
+    /// Process context.
+    pub(crate) fn pnet_id(&self, port: u32) -> Option<PnetId> {
+        let parent = self.dev.parent_name().map(CStr::as_bytes);
+        let port = u8::try_from(port).ok()?;
+        pnet::id_of_port(self.dev.name().as_bytes(), parent, port)
+    }
+
+    /// The GID of a port for SMC-Rv2 over `netdev` (RoCEv2, IPv4): that of `addr`
+    /// itself, else one in its subnet.
+    fn gid_v2(&self, port: u32, netdev: &NetDevice, addr: Ipv4Addr) -> Option<GidRef> {
+        let usable = |gid: &GidRef| {
+            gid.kind() == Some(GidKind::RoceV2)
+                && gid
+                    .netdev()
+                    .is_some_and(|dev| dev.ifindex() == netdev.ifindex())
+        };
+        if let Some(gid) = self
+            .dev
+            .gids(port)
+            .find(|gid| usable(gid) && gid.ipv4() == Some(addr))
+        {
+            return Some(gid);
+        }
+        self.dev.gids(port).find(|gid| {
+            usable(gid)
+                && gid
+                    .ipv4()
+                    .is_some_and(|other| same_subnet(netdev, addr, other))
+        })
     }
 }
 
-impl Lookup for NoDevices<'_> {
-    fn ism_v2_capable(&mut self) -> bool {
-        false
+/// Whether two addresses are in one subnet of `netdev`.
+fn same_subnet(netdev: &NetDevice, a: Ipv4Addr, b: Ipv4Addr) -> bool {
+    netdev.any_address(|addr, len| {
+        let core::net::IpAddr::V4(ours) = addr else {
+            return false;
+        };
+        let mask = u32::MAX
+            .checked_shl(32u32.saturating_sub(len.into()))
+            .unwrap_or(0);
+        let net = |addr: Ipv4Addr| u32::from(addr) & mask;
+        net(ours) == net(a) && net(ours) == net(b)
+    })
+}
+
+/// A port that leads somewhere.
+pub(crate) struct Port {
+    pub(crate) device: Arc<Device>,
+    pub(crate) port: u32,
+    pub(crate) gid: GidRef,
+}
+
+/// A port for SMC-Rv2 connections from `addr` over `netdev`: one with the same
+/// PNETID, or if the interface has none, that of the interface itself (SMC v2,
+/// "PNETID"). Process context.
+pub(crate) fn find_v2(net: &Net, netdev: &NetDevice, addr: Ipv4Addr) -> Option<Port> {
+    let wanted = pnet::id_of(net, netdev.ifindex());
+    let devices = DEVICES.lock();
+    for device in devices.iter().filter(|device| !device.is_gone()) {
+        if !device.dev.is_visible_in(net) {
+            continue;
+        }
+        for port in device.ports() {
+            let fits = match &wanted {
+                Some(id) => device.pnet_id(port).as_ref() == Some(id),
+                None => device
+                    .dev
+                    .netdev(port)
+                    .is_some_and(|dev| dev.ifindex() == netdev.base().ifindex()),
+            };
+            if !fits || !device.dev.port(port).is_ok_and(|attr| attr.active) {
+                continue;
+            }
+            // With a PNETID the port may belong to another interface than TCP's.
+            let own = device.dev.netdev(port).filter(|_| wanted.is_some());
+            let gid = device.gid_v2(port, netdev, addr).or_else(|| {
+                let own = own.as_ref()?;
+                let first = own_address(own)?;
+                device.gid_v2(port, own, first)
+            });
+            if let Some(gid) = gid {
+                return Some(Port {
+                    device: device.clone(),
+                    port,
+                    gid,
+                });
+            }
+        }
+    }
+    None
+}
+
+/// The first IPv4 address of an interface.
+fn own_address(netdev: &NetDevice) -> Option<Ipv4Addr> {
+    let mut found = None;
+    netdev.any_address(|addr, _| match addr {
+        core::net::IpAddr::V4(addr) => {
+            found = Some(addr);
+            true
+        }
+        core::net::IpAddr::V6(_) => false,
+    });
+    found
+}
+
+/// Tells of each device. Process context.
+pub(crate) fn for_each(mut f: impl FnMut(&Arc<Device>)) {
+    for device in DEVICES.lock().iter() {
+        f(device);
+    }
+}
+
+/// What the InfiniBand core tells of devices.
+struct Roce;
+
+impl Client for Roce {
+    type Device = Device;
+    const NAME: &'static CStr = c_str!("smc_rs");
+
+    fn add(dev: DeviceRef) -> Result<Arc<Device>> {
+        if !dev.ports().any(|port| dev.is_roce(port)) {
+            return Err(NetErrno::OpNotSupp.into());
+        }
+        let device = Arc::new(
+            Device {
+                id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+                dev,
+                gone: AtomicBool::new(false),
+            },
+            GFP_KERNEL,
+        )?;
+        identity::learn(&device);
+        DEVICES.lock().insert(device.clone(), GFP_KERNEL)?;
+        Ok(device)
     }
 
-    fn ism_v2(&mut self, _peer: &IsmKey) -> bool {
-        false
+    fn remove(device: Arc<Device>) {
+        device.gone.store(true, Ordering::Release);
+        let known = DEVICES.lock().take_if(|other| Arc::ptr_eq(other, &device));
+        drop(known);
+        group::device_gone(&device);
     }
 
-    fn ism_v1(&mut self, _gid: u64) -> bool {
-        false
+    fn event(device: &Arc<Device>, event: DeviceEvent) {
+        match event {
+            DeviceEvent::PortError(port) => group::port_down(device, Some(port)),
+            DeviceEvent::Fatal => group::port_down(device, None),
+            DeviceEvent::PortActive(_) | DeviceEvent::GidChange(_) | DeviceEvent::PortChange(_) => {
+                identity::learn(device);
+            }
+        }
     }
+}
 
-    fn roce_v2(&mut self, _gid: &Gid) -> bool {
-        false
+/// RoCE devices are used while it exists.
+pub(crate) struct Registration(Option<ClientRegistration<Roce>>);
+
+impl Registration {
+    /// Begins to use those that are there, and those that will be. Process
+    /// context; sleeps.
+    pub(crate) fn register() -> Result<Self> {
+        Ok(Self(Some(ClientRegistration::register()?)))
     }
+}
 
-    fn roce_v1(&mut self) -> bool {
-        false
-    }
-
-    fn same_subnet(&mut self, ip: &IpArea<'_>) -> bool {
-        route::any_address(self.connection, |addr, len| ip.matches(addr, len))
-    }
-
-    fn vlan(&mut self) -> bool {
-        true
-    }
-
-    fn has_ueid(&mut self, _eid: &Eid) -> bool {
-        false
-    }
-
-    fn seid(&mut self) -> Option<Eid> {
-        None
+impl Drop for Registration {
+    /// Process context; sleeps until the last link group is gone.
+    fn drop(&mut self) {
+        self.0 = None;
+        // It is empty; its memory goes.
+        *DEVICES.lock() = Slots::new();
     }
 }

@@ -2,6 +2,7 @@
 
 //! Who this host is to its peers.
 
+use super::device::Device;
 use crate::abstractions::{random, uts};
 use core::sync::atomic::{AtomicU64, Ordering};
 use smc_proto::wire::types::{Hostname, PeerId};
@@ -16,9 +17,26 @@ pub(crate) fn choose() {
     PEER_ID.store(instance << 48, Ordering::Relaxed);
 }
 
-/// Peer ID of this host. Its MAC address is zero as long as it has no RoCE port.
+/// Peer ID of this host. Its MAC address is zero until it has a RoCE port.
 pub(crate) fn peer_id() -> PeerId {
     PeerId(PEER_ID.load(Ordering::Relaxed).to_be_bytes())
+}
+
+/// Takes the MAC address of the first RoCE port that there is into the peer ID.
+/// Process context.
+pub(crate) fn learn(device: &Device) {
+    const MAC: u64 = (1 << 48) - 1;
+    let now = PEER_ID.load(Ordering::Relaxed);
+    if now & MAC != 0 {
+        return;
+    }
+    let mut netdevs = device.ports().filter_map(|port| device.dev().netdev(port));
+    if let Some(mac) = netdevs.find_map(|netdev| netdev.mac()) {
+        let mac = mac.iter().fold(0, |n, b| n << 8 | u64::from(*b));
+        let with = now & !MAC | mac;
+        // Somebody else may have been first.
+        let _ = PEER_ID.compare_exchange(now, with, Ordering::Relaxed, Ordering::Relaxed);
+    }
 }
 
 /// Name of this host, padded with blanks. Process context.

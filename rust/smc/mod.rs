@@ -4,21 +4,27 @@
 
 mod clc;
 mod coexist;
+mod conn;
 mod device;
 #[allow(dead_code)]
 mod diag;
 #[allow(dead_code)]
 mod eid;
+mod group;
 mod identity;
 mod netlink;
 mod netns;
+mod path;
 #[allow(dead_code)]
 mod pnet;
+mod session;
+mod slots;
 mod socket;
 #[allow(dead_code)]
 mod stats;
 #[allow(dead_code)]
 mod sysctl;
+mod wait;
 
 use kernel::prelude::*;
 
@@ -30,6 +36,10 @@ pub(crate) struct Stack {
     _sockets: socket::Registrations,
     _diag: diag::Registration,
     _families: netlink::Families,
+    _farewell: group::Farewell,
+    _roce: device::Registration,
+    _groups: group::Registration,
+    _conns: conn::Registration,
     _devices: pnet::DeviceWatch,
     _namespaces: netns::Namespaces,
     _c_module: coexist::Refusal,
@@ -49,11 +59,18 @@ impl Stack {
         let devices = pnet::DeviceWatch::register()?;
         let families = netlink::Families::register()?;
         let diag = diag::Registration::register()?;
+        let conns = conn::Registration::register()?;
+        let groups = group::Registration::register()?;
+        let roce = device::Registration::register()?;
         let sockets = socket::Registrations::register()?;
         Ok(Self {
             _sockets: sockets,
             _diag: diag,
             _families: families,
+            _farewell: group::Farewell,
+            _roce: roce,
+            _groups: groups,
+            _conns: conns,
             _devices: devices,
             _namespaces: namespaces,
             _c_module: c_module,

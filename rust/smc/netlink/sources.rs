@@ -2,7 +2,12 @@
 
 //! What is told of link groups, links and devices.
 
-use crate::smc::pnet::{DeviceName, PnetId};
+use crate::smc::{
+    device::{self, Device},
+    group::{self, Group},
+    pnet::{DeviceName, PnetId},
+};
+use kernel::{prelude::*, sync::Arc};
 use smc_proto::wire::types::{Eid, Gid, Hostname};
 
 /// What version 2 adds to a link group.
@@ -116,9 +121,113 @@ pub(crate) struct DeviceInfo {
 }
 
 /// Calls `f` with each link group and its links until it says no. Process
-/// context; `f` does not sleep.
-pub(crate) fn for_each_group(_f: &mut dyn FnMut(&GroupInfo, &[LinkInfo]) -> bool) {}
+/// context.
+pub(crate) fn for_each_group(f: &mut dyn FnMut(&GroupInfo, &[LinkInfo]) -> bool) {
+    let mut go_on = true;
+    group::for_each(|group| {
+        if go_on {
+            let (info, link) = (describe_group(group), describe_link(group));
+            go_on = f(&info, link.as_slice());
+        }
+    });
+}
 
-/// Calls `f` with each RDMA device until it says no. Process context; `f` does
-/// not sleep.
-pub(crate) fn for_each_device(_f: &mut dyn FnMut(&DeviceInfo) -> bool) {}
+fn describe_group(group: &Group) -> GroupInfo {
+    let spec = group.spec();
+    let (rmbs, sndbufs) = group.bytes();
+    let (os, host) = group.peer_host();
+    GroupInfo {
+        id: group.id(),
+        server: spec.key.server,
+        kind: 1,
+        pnet_id: group.port().and_then(|port| group.device().pnet_id(port)),
+        // The attribute is a byte.
+        vlan: spec.key.vlan as u8,
+        conns: u32::try_from(group.conn_count()).unwrap_or(u32::MAX),
+        net_cookie: spec.key.net,
+        buf_type: spec.memory as u8,
+        sndbufs,
+        rmbs,
+        v2: (!spec.version.is_v1()).then(|| GroupV2 {
+            version: spec.version.number(),
+            release: spec.release,
+            os: os.number(),
+            eid: spec.eid,
+            host,
+            direct: spec.direct,
+            max_conns: spec.max_conns,
+            max_links: spec.max_links,
+        }),
+    }
+}
+
+fn describe_link(group: &Group) -> Option<LinkInfo> {
+    let (link, gid) = group.describe_link()?;
+    Some(LinkInfo {
+        id: link.num().0,
+        device: device_name(group.device()),
+        port: u8::try_from(gid.port()).unwrap_or(0),
+        gid: link.local().gid,
+        peer_gid: link.peer().gid,
+        conns: u32::try_from(group.conn_count()).unwrap_or(u32::MAX),
+        ifindex: gid.netdev().map_or(0, |netdev| netdev.ifindex()),
+        uid: link.uid().0,
+        peer_uid: link.peer_uid().0,
+        state: if link.is_active() { 3 } else { 2 },
+    })
+}
+
+fn device_name(device: &Device) -> DeviceName {
+    let mut name = [0; 64];
+    let text = device.dev().name();
+    for (to, from) in name.iter_mut().zip(text.as_bytes()) {
+        *to = *from;
+    }
+    name
+}
+
+/// Calls `f` with each RDMA device until it says no. Process context.
+pub(crate) fn for_each_device(f: &mut dyn FnMut(&DeviceInfo) -> bool) {
+    let mut go_on = true;
+    device::for_each(|device| {
+        if go_on {
+            go_on = f(&describe_device(device));
+        }
+    });
+}
+
+fn describe_device(device: &Arc<Device>) -> DeviceInfo {
+    let mut ports = [None; 2];
+    for (place, port) in ports.iter_mut().zip(device.ports()) {
+        *place = Some(describe_port(device, port));
+    }
+    DeviceInfo {
+        name: device_name(device),
+        critical: group::is_only_device(device),
+        pci: device.dev().pci().map(|ids| {
+            let mut address = [0; 16];
+            let name = device.dev().parent_name().map_or(&b""[..], CStr::as_bytes);
+            for (to, from) in address.iter_mut().zip(name) {
+                *to = *from;
+            }
+            PciInfo {
+                vendor: ids.vendor,
+                device: ids.device,
+                address,
+            }
+        }),
+        ports,
+    }
+}
+
+fn describe_port(device: &Arc<Device>, port: u32) -> PortInfo {
+    PortInfo {
+        pnet_id: device.pnet_id(port),
+        ifindex: device
+            .dev()
+            .netdev(port)
+            .map_or(0, |netdev| netdev.ifindex()),
+        active: device.dev().port(port).is_ok_and(|attr| attr.active),
+        links: group::links_through(device, port),
+    }
+}

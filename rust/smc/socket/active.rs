@@ -16,9 +16,18 @@ use crate::{
         },
         work::{Run, Task, Workqueue},
     },
-    smc::clc::{self, Inbox, Input},
+    smc::{
+        clc::{self, Inbox, Input},
+        conn::Conn,
+        path::{self, Path},
+        session::{self, Session},
+        wait::Waker,
+    },
 };
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::{
+    sync::atomic::{AtomicBool, AtomicI32, Ordering},
+    task::Poll,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -26,10 +35,10 @@ use kernel::{
     types::ARef,
 };
 use smc_proto::{
-    group::Millis,
-    handshake::{Action, Client, Fallback},
+    group::{Millis, Role},
+    handshake::{Action, Client, Fallback, GroupFate, GroupKey, Local},
     wire::{
-        clc::{Message, Reason},
+        clc::{Kind, Message, Reason, MAX_PROPOSAL_LEN},
         ext::Features,
     },
 };
@@ -39,7 +48,7 @@ const NO_RCVLOWAT: i32 = -1;
 
 /// One connect().
 #[pin_data]
-pub(super) struct Active {
+pub(crate) struct Active {
     owner: Arc<Attachment>,
     sock: ARef<Sock>,
     #[pin]
@@ -60,19 +69,44 @@ struct Io {
     client: Client,
     inbox: Inbox,
     begun: bool,
+    session: Session,
+    /// Why the session has no path.
+    why_not: Reason,
+    pending: Pending,
+}
+
+/// What the handshake waits for here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    Buffers,
+    Link,
 }
 
 /// How far it is.
 pub(super) enum Progress {
     /// The peer has to say something, until then if a time is given.
     Waits(Option<Millis>),
-    /// It is over: the socket is a plain one, or has failed.
+    /// It is over: the socket is what it shall be, or has failed.
     Over,
 }
 
 impl Active {
-    /// A handshake for the connection that `sock` is about to make.
-    pub(super) fn new(owner: &Arc<Attachment>, sock: &Sock) -> Result<Arc<Task<Self>>> {
+    /// A handshake for the connection that `sock` is about to make, over RDMA by
+    /// `path`.
+    pub(super) fn new(
+        owner: &Arc<Attachment>,
+        sock: &Sock,
+        path: Result<Path, Reason>,
+    ) -> Result<Arc<Task<Self>>> {
+        let mut session = Session::new(Role::Client);
+        let why_not = match path {
+            Ok(path) => {
+                session.path = Some(path);
+                Reason::NoDevice
+            }
+            Err(reason) => reason,
+        };
         Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 owner: owner.clone(),
@@ -81,6 +115,9 @@ impl Active {
                     client: Client::new(Features::NONE),
                     inbox: Inbox::new(),
                     begun: false,
+                    session,
+                    why_not,
+                    pending: Pending::Nothing,
                 }, "Active::io"),
                 connected: AtomicBool::new(false),
                 threaded: AtomicBool::new(false),
@@ -168,10 +205,21 @@ impl Active {
         }
     }
 
+    /// Something that the handshake waits for has come out. Any context.
+    pub(crate) fn wake(&self, task: &Arc<Task<Self>>) {
+        self.event.store(true, Ordering::SeqCst);
+        if self.has_thread() {
+            self.sock.default_state_change();
+        } else {
+            Task::kick(task);
+        }
+    }
+
     /// The socket is being closed, or used for something else.
     pub(super) fn cancel(&self, task: &Arc<Task<Self>>) {
-        let io = self.io.lock();
+        let mut io = self.io.lock();
         self.over.store(true, Ordering::SeqCst);
+        io.session.give_up(GroupFate::Keep);
         drop(io);
         // A deadline that is due holds the socket's memory, and the module.
         Task::kick(task);
@@ -181,21 +229,23 @@ impl Active {
     ///
     /// The lock is held until the socket is what it shall be: who cancels the
     /// handshake knows that nothing comes after.
-    pub(super) fn step(&self) -> Progress {
-        let mut io = self.io.lock();
-        if self.over.load(Ordering::SeqCst) {
+    pub(super) fn step(this: &Arc<Task<Self>>) -> Progress {
+        let mut io = this.io.lock();
+        let waker = Waker::Active(this.clone());
+        if this.over.load(Ordering::SeqCst) {
             return Progress::Over;
         }
-        let end = match io.step(&self.sock) {
+        let end = match io.step(&this.sock, &waker) {
             Step::Waits(until) => return Progress::Waits(until),
             Step::Ends(end) => end,
         };
         match end {
-            Ok(fallback) => self.become_plain(&fallback),
-            Err(e) => self.fail(e),
+            Ok(End::Plain(fallback)) => this.become_plain(&fallback),
+            Ok(End::Smc(conn)) => this.become_smc(conn),
+            Err(e) => this.fail(e),
         }
-        self.over.store(true, Ordering::SeqCst);
-        self.sock.wake_connected();
+        this.over.store(true, Ordering::SeqCst);
+        this.sock.wake_connected();
         Progress::Over
     }
 
@@ -213,6 +263,12 @@ impl Active {
         fallback::to_plain_after(&self.owner, &locked, fallback.reason, fallback.peer_reason);
     }
 
+    /// The connection has RDMA from here on.
+    fn become_smc(&self, conn: Arc<Task<Conn>>) {
+        self.restore_rcvlowat(&self.sock.lock());
+        self.owner.enter(Phase::Smc(conn));
+    }
+
     /// The connection is broken; the socket stays ours, and connect() may be
     /// called again.
     fn fail(&self, error: Error) {
@@ -225,11 +281,17 @@ impl Active {
 /// What a look at the stream has come to.
 enum Step {
     Waits(Option<Millis>),
-    Ends(Result<Fallback>),
+    Ends(Result<End>),
+}
+
+/// What the connection is.
+enum End {
+    Plain(Fallback),
+    Smc(Arc<Task<Conn>>),
 }
 
 impl Io {
-    fn step(&mut self, sock: &Sock) -> Step {
+    fn step(&mut self, sock: &Sock, waker: &Waker) -> Step {
         let now = clc::now();
         let mut action = if self.begun {
             self.client.on_timeout(now)
@@ -239,19 +301,123 @@ impl Io {
         };
         loop {
             action = match action {
-                Action::Wait => match self.read(sock) {
+                Action::Wait => match self.look(sock, waker) {
                     Ok(Some(action)) => action,
                     Ok(None) => return Step::Waits(self.client.deadline()),
                     Err(e) => return Step::Ends(Err(e)),
                 },
-                Action::FindDevices => self.client.on_failure(Self::why_not(sock)),
-                Action::Fallback(fallback) => {
-                    return Step::Ends(clc::send_decline(sock, &fallback).map(|()| fallback))
+                Action::Established => {
+                    let conn = self.session.establish().ok_or(EINVAL);
+                    return Step::Ends(conn.map(End::Smc));
                 }
-                Action::Abort(abort) => return Step::Ends(Err(clc::error_of(abort.cause))),
-                // Steps of an offer, and none was made.
-                _ => return Step::Ends(Err(NetErrno::Proto.into())),
+                Action::Fallback(fallback) => {
+                    self.session.give_up(fallback.group);
+                    let told = clc::send_decline(sock, &fallback);
+                    return Step::Ends(told.map(|()| End::Plain(fallback)));
+                }
+                Action::Abort(abort) => {
+                    self.session.give_up(abort.group);
+                    return Step::Ends(Err(clc::error_of(abort.cause)));
+                }
+                action => match self.carry_out(action, sock) {
+                    Ok(action) => action,
+                    Err(e) => return Step::Ends(Err(e)),
+                },
             };
+        }
+    }
+
+    /// Carries out a step of the handshake, and gives the next.
+    fn carry_out(&mut self, action: Action, sock: &Sock) -> Result<Action> {
+        Ok(match action {
+            Action::FindDevices => self.offer(sock),
+            Action::Send(Kind::Proposal) => self.propose(sock)?,
+            Action::Send(Kind::Confirm) => self.confirm(sock)?,
+            Action::FindRoute(gid) => {
+                let path = self.session.path.as_mut();
+                let route = path.and_then(|path| path.route_to(sock, &gid));
+                self.client.on_route(route)
+            }
+            Action::FindGroup(GroupKey::Rdma(key)) => match self.session.find(sock, &key) {
+                Ok(()) => self.client.on_group(),
+                Err(reason) => self.client.on_failure(reason),
+            },
+            Action::CreateGroup(GroupKey::Rdma(key)) => {
+                let agreed = *self.client.negotiated();
+                match self.session.create(sock, &key, &agreed) {
+                    Ok(()) => self.client.on_group(),
+                    Err(reason) => self.client.on_failure(reason),
+                }
+            }
+            Action::Prepare => {
+                self.pending = Pending::Buffers;
+                Action::Wait
+            }
+            Action::ConfirmLink => {
+                self.pending = Pending::Link;
+                Action::Wait
+            }
+            // Steps of a server, or with devices that were not offered.
+            _ => return Err(NetErrno::Proto.into()),
+        })
+    }
+
+    fn offer(&mut self, sock: &Sock) -> Action {
+        let Some(path) = &self.session.path else {
+            return self.client.on_failure(self.why_not);
+        };
+        let mut eids = [0; path::EID_AREA];
+        let offer = path::offer(path, session::limits(sock), &mut eids);
+        self.client.on_offer(&offer)
+    }
+
+    fn propose(&mut self, sock: &Sock) -> Result<Action> {
+        let path = self.session.path.as_ref().ok_or(EINVAL)?;
+        let mut eids = [0; path::EID_AREA];
+        let offer = path::offer(path, session::limits(sock), &mut eids);
+        let mut message = KBox::new([0; MAX_PROPOSAL_LEN], GFP_KERNEL)?;
+        let len = self
+            .client
+            .write_proposal(&offer, &mut message[..])
+            .map_err(|_| EINVAL)?;
+        sock.send_now(message.get(..len).ok_or(EINVAL)?)?;
+        Ok(self.client.on_sent(clc::now()))
+    }
+
+    fn confirm(&mut self, sock: &Sock) -> Result<Action> {
+        let mut message = [0; clc::MAX_ACCEPT];
+        let Some(local) = self.session.local() else {
+            return Ok(self.client.on_failure(Reason::Internal));
+        };
+        let len = self
+            .client
+            .write_confirm(&Local::Rdma(&local), &mut message)
+            .map_err(|_| EINVAL)?;
+        sock.send_now(message.get(..len).ok_or(EINVAL)?)?;
+        Ok(self.client.on_sent(clc::now()))
+    }
+
+    /// Whether something that is waited for has come.
+    fn look(&mut self, sock: &Sock, waker: &Waker) -> Result<Option<Action>> {
+        let agreed = *self.client.negotiated();
+        let done = match self.pending {
+            Pending::Nothing => None,
+            Pending::Buffers => match self.session.prepare(sock, &agreed, waker) {
+                Poll::Pending => None,
+                Poll::Ready(Ok(())) => Some(self.client.on_prepared()),
+                Poll::Ready(Err(reason)) => Some(self.client.on_failure(reason)),
+            },
+            Pending::Link => match self.session.link() {
+                Poll::Pending => None,
+                Poll::Ready(link) => Some(self.client.on_link(link, clc::now())),
+            },
+        };
+        match done {
+            Some(action) => {
+                self.pending = Pending::Nothing;
+                Ok(Some(action))
+            }
+            None => self.read(sock),
         }
     }
 
@@ -269,15 +435,6 @@ impl Io {
             Input::Closed => Some(self.client.on_closed()),
         })
     }
-
-    /// Why this host offers the peer nothing.
-    fn why_not(sock: &Sock) -> Reason {
-        if sock.has_ipsec_policy() {
-            Reason::Ipsec
-        } else {
-            Reason::NoDevice
-        }
-    }
 }
 
 impl Run for Active {
@@ -289,7 +446,7 @@ impl Run for Active {
         if this.has_thread() || !this.is_connected() {
             return;
         }
-        if let Progress::Waits(Some(until)) = this.step() {
+        if let Progress::Waits(Some(until)) = Self::step(this) {
             Task::run_after(this, clc::jiffies_until(until));
         }
     }

@@ -18,7 +18,7 @@ use crate::{
         wait::{Share, Waited},
         work::Task,
     },
-    smc::clc,
+    smc::{clc, conn, path::Path},
 };
 use kernel::{
     ffi::{c_int, c_long},
@@ -38,7 +38,7 @@ pub(super) fn connect(
         return disconnect(this, socket, || socket.tcp_connect(to, flags));
     }
     let nonblock = flags & uapi::O_NONBLOCK != 0;
-    let Some(active) = begin(this, socket)? else {
+    let Some(active) = begin(this, socket, to)? else {
         return socket.tcp_connect(to, flags);
     };
     if !active.is_connected() {
@@ -76,15 +76,19 @@ pub(super) fn connect(
 
 /// The handshake to go on with, a new one if there is none; `None` if TCP knows
 /// by itself what connect() is to return.
-fn begin(this: &Arc<Attachment>, socket: Socket<'_>) -> Result<Option<Arc<Task<Active>>>> {
+fn begin(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    to: &Address<'_>,
+) -> Result<Option<Arc<Task<Active>>>> {
     let _setup = this.setup.lock();
     match &*this.phase.lock() {
         Phase::Idle => {}
         Phase::Connecting(active) => return Ok(Some(active.clone())),
-        Phase::Listening(_) | Phase::Plain => return Ok(None),
+        Phase::Listening(_) | Phase::Smc(_) | Phase::Plain => return Ok(None),
     }
     let sock = socket.sock();
-    let active = Active::new(this, sock);
+    let active = Active::new(this, sock, Path::before_connect(sock, to));
     let locked = sock.lock();
     if locked.state() != TcpState::Close || !socket.is_unconnected(&locked) {
         return Ok(None);
@@ -116,7 +120,7 @@ fn forget_failed(this: &Arc<Attachment>, socket: Socket<'_>) {
 fn drive(active: &Arc<Task<Active>>, socket: Socket<'_>) -> Result {
     let mut left = socket.sock().sndtimeo(false);
     loop {
-        let until = match active.step() {
+        let until = match Active::step(active) {
             Progress::Over => return Ok(()),
             Progress::Waits(until) => until,
         };
@@ -133,6 +137,9 @@ fn drive(active: &Arc<Task<Active>>, socket: Socket<'_>) -> Result {
 
 /// shutdown(2).
 pub(super) fn shutdown(this: &Arc<Attachment>, socket: Socket<'_>, how: c_int) -> Result<c_int> {
+    if let Some(conn) = this.smc() {
+        return conn::shutdown(&conn, how);
+    }
     let active = this.active();
     if active.is_some_and(|active| active.is_connected()) {
         // To the application the connection is not there yet: as in SYN_SENT.
@@ -156,6 +163,7 @@ fn disconnect(
     match &phase {
         Phase::Connecting(active) => active.cancel(active),
         Phase::Listening(listener) => listener.close(),
+        Phase::Smc(conn) => conn::reset(conn),
         Phase::Idle | Phase::Plain => {}
     }
     let done = tcp();

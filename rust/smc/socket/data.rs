@@ -14,6 +14,7 @@ use crate::abstractions::{
     },
     wait::{Share, Waited},
 };
+use crate::smc::conn;
 use kernel::{
     ffi::{c_int, c_long},
     prelude::*,
@@ -42,7 +43,10 @@ pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>
     } else if fastopen {
         fallback::give_up(this, socket.sock(), Reason::OptionUnsupported);
     }
-    msg.send(socket)
+    match this.smc() {
+        Some(conn) => conn::send(&conn, socket, msg),
+        None => msg.send(socket),
+    }
 }
 
 /// recvmsg(2).
@@ -57,7 +61,10 @@ pub(super) fn recv(
         let nonblock = flags & uapi::MSG_DONTWAIT as c_int != 0;
         wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
     }
-    msg.recv(socket, flags)
+    match this.smc() {
+        Some(conn) if !errors => conn::recv(&conn, socket, msg, flags),
+        _ => msg.recv(socket, flags),
+    }
 }
 
 /// splice(2) out of the socket.
@@ -70,11 +77,26 @@ pub(super) fn splice_read(
         let nonblock = splice.is_nonblocking(socket);
         wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
     }
-    splice.tcp(socket)
+    match this.smc() {
+        Some(conn) => conn::splice_read(&conn, socket, splice),
+        None => splice.tcp(socket),
+    }
+}
+
+/// The end of what splice(2) or sendfile(2) has written: nothing waits for more.
+pub(super) fn splice_eof(this: &Arc<Attachment>) -> bool {
+    match this.smc() {
+        Some(conn) => conn::flush(&conn),
+        None => return false,
+    }
+    true
 }
 
 /// ioctl(2): the handshake's bytes are not the application's.
 pub(super) fn ioctl(this: &Arc<Attachment>, socket: Socket<'_>, request: Ioctl) -> Result<c_int> {
+    if let Some(conn) = this.smc() {
+        return conn::ioctl(&conn, socket, request);
+    }
     let handshake = this.active().is_some_and(|active| active.is_connected());
     match request.cmd {
         uapi::SIOCINQ | uapi::SIOCOUTQ | uapi::SIOCOUTQNSD if handshake => {
@@ -86,6 +108,9 @@ pub(super) fn ioctl(this: &Arc<Attachment>, socket: Socket<'_>, request: Ioctl) 
 
 /// poll(2).
 pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
+    if let Some(conn) = this.smc() {
+        return conn::poll(&conn, socket, poll);
+    }
     // In this order: what is decided after TCP has been looked at wakes again.
     let mask = poll.tcp(socket);
     let phase = this.phase.lock().clone();
@@ -98,6 +123,7 @@ pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) 
             uapi::EPOLLIN | uapi::EPOLLRDNORM
         }
         Phase::Listening(_) => 0,
+        Phase::Smc(conn) => conn::poll(&conn, socket, poll),
         Phase::Idle => mask,
         Phase::Plain => poll.tcp(socket),
     }

@@ -12,12 +12,13 @@ use crate::abstractions::{
     net::{
         attach::EventSock,
         sock::{Child, Sock, TcpState},
-        socket::Socket,
+        socket::{NewSocket, Socket},
         stream::Listening,
     },
     wait::{Share, Waited},
     work::{Run, Task, Workqueue},
 };
+use crate::smc::conn::{self, Conn};
 use crate::smc::stats::{self, Fallen, Side};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use kernel::{
@@ -57,8 +58,42 @@ struct Queues {
 }
 
 enum Entry {
-    Ready(Child),
+    Ready(Accepted),
     Handshake(Arc<Task<Passive>>),
+}
+
+/// A connection that accept() may have.
+pub(super) struct Accepted {
+    pub(super) child: Child,
+    /// It has RDMA.
+    pub(super) conn: Option<Arc<Task<Conn>>>,
+}
+
+impl Accepted {
+    fn plain(child: Child) -> Self {
+        Self { child, conn: None }
+    }
+
+    /// Gives it to the socket that accept() has made for the listener `of`.
+    /// Process context.
+    pub(super) fn put_into(mut self, new: NewSocket<'_>, of: &Attachment) -> Result {
+        match self.conn.take() {
+            None => {
+                new.take_plain(self.child);
+                Ok(())
+            }
+            Some(conn) => match new.take_ours(self.child, |family| SmcSock::accepted(of, family)) {
+                Ok(socket) => {
+                    socket.enter(Phase::Smc(conn));
+                    Ok(())
+                }
+                Err(e) => {
+                    conn::reset(&conn);
+                    Err(e)
+                }
+            },
+        }
+    }
 }
 
 /// Key of the first handshake; keys of ready ones are below.
@@ -99,13 +134,13 @@ impl Queues {
     }
 
     /// The first one that is ready.
-    fn pop_ready(&mut self) -> Option<Child> {
+    fn pop_ready(&mut self) -> Option<Accepted> {
         let first = self.entries.cursor_front()?;
         if *first.current().0 >= HANDSHAKES_FROM {
             return None;
         }
         match first.remove_current().1.to_key_value().1 {
-            Entry::Ready(child) => Some(child),
+            Entry::Ready(accepted) => Some(accepted),
             Entry::Handshake(_) => None,
         }
     }
@@ -180,18 +215,18 @@ impl Listener {
     }
 
     /// The next connection for accept().
-    fn take(&self, task: &Arc<Task<Self>>) -> Result<Child> {
+    fn take(&self, task: &Arc<Task<Self>>) -> Result<Accepted> {
         let mut queues = self.queues.lock();
-        if let Some(child) = queues.pop_ready() {
+        if let Some(accepted) = queues.pop_ready() {
             self.sock.acceptq_removed();
-            return Ok(child);
+            return Ok(accepted);
         }
         while !self.is_full() {
             let child = self.sock.accept_now()?;
             if !child.syn_smc() {
                 self.plain.take();
                 self.fell_back(&child, Reason::PeerNoSmc, None);
-                return Ok(child);
+                return Ok(Accepted::plain(child));
             }
             self.smc.take();
             self.start(&mut queues, child, task);
@@ -232,7 +267,7 @@ impl Listener {
                 self.plain.take();
                 self.fell_back(&child, Reason::PeerNoSmc, None);
                 self.sock.acceptq_added();
-                queues.insert(node, Entry::Ready(child));
+                queues.insert(node, Entry::Ready(Accepted::plain(child)));
                 ready = true;
             }
         }
@@ -263,18 +298,22 @@ impl Listener {
 
     /// The handshake `key` is over: the connection is ready, if there is one.
     /// Process context.
-    pub(super) fn finish(&self, key: u64, child: Option<Child>, task: &Arc<Task<Self>>) {
+    pub(super) fn finish(&self, key: u64, accepted: Option<Accepted>, task: &Arc<Task<Self>>) {
         let mut queues = self.queues.lock();
         let Some(node) = queues.entries.remove_node(&key) else {
             // The listener was closed first.
+            drop(queues);
+            if let Some(conn) = accepted.and_then(|mut accepted| accepted.conn.take()) {
+                conn::reset(&conn);
+            }
             return;
         };
         let full = self.is_full();
         self.handshakes.fetch_sub(1, Ordering::Relaxed);
-        let ready = child.is_some();
-        if let Some(child) = child {
+        let ready = accepted.is_some();
+        if let Some(accepted) = accepted {
             self.sock.acceptq_added();
-            queues.insert(node.into_reservation(), Entry::Ready(child));
+            queues.insert(node.into_reservation(), Entry::Ready(accepted));
         }
         drop(queues);
         if full {
@@ -297,6 +336,14 @@ impl Listener {
             }
         }
         drop(queues);
+        for entry in entries.values() {
+            if let Entry::Ready(Accepted {
+                conn: Some(conn), ..
+            }) = entry
+            {
+                conn::reset(conn);
+            }
+        }
         // Closing takes the time it takes.
         drop(entries);
     }
@@ -340,7 +387,11 @@ pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int)
 }
 
 /// accept(2), without the new socket.
-pub(super) fn accept(this: &Arc<Attachment>, socket: Socket<'_>, nonblock: bool) -> Result<Child> {
+pub(super) fn accept(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    nonblock: bool,
+) -> Result<Accepted> {
     let mut left = socket.sock().rcvtimeo(nonblock);
     loop {
         // Once more after each wait: somebody may have stopped listening.

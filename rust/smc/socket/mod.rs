@@ -37,12 +37,13 @@ use crate::{
     },
     smc::{
         coexist,
+        conn::{self, Conn},
         diag::{Kind, Snapshot},
         netns::NetData,
     },
     THIS_MODULE,
 };
-use active::Active;
+pub(crate) use active::Active;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     c_str, new_mutex,
@@ -50,6 +51,7 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 use listen::Listener;
+pub(crate) use passive::Passive;
 
 /// The protocol number of `socket(AF_INET, SOCK_STREAM, IPPROTO_SMC)`.
 const IPPROTO_SMC: u16 = 256;
@@ -63,6 +65,8 @@ enum Phase {
     Connecting(Arc<Task<Active>>),
     /// It listens.
     Listening(Arc<Task<Listener>>),
+    /// It is connected, over RDMA.
+    Smc(Arc<Task<Conn>>),
     /// It is a TCP socket, and no more of ours.
     Plain,
 }
@@ -99,6 +103,27 @@ impl SmcSock {
             Phase::Listening(listener) => Some(listener.clone()),
             _ => None,
         }
+    }
+
+    /// The connection, if it has RDMA.
+    fn smc(&self) -> Option<Arc<Task<Conn>>> {
+        match &*self.phase.lock() {
+            Phase::Smc(conn) => Some(conn.clone()),
+            _ => None,
+        }
+    }
+
+    /// A socket for a connection that the listener `of` has accepted.
+    fn accepted(of: &Self, family: AddressFamily) -> impl PinInit<Self, Error> {
+        let limit = of.limit_handshakes.load(Ordering::Relaxed);
+        let of_af_smc = of.of_af_smc.load(Ordering::Relaxed);
+        try_pin_init!(Self {
+            phase <- new_spinlock_bh!(Phase::Idle, "SmcSock::phase"),
+            setup <- new_mutex!((), "SmcSock::setup"),
+            family,
+            of_af_smc: AtomicBool::new(of_af_smc),
+            limit_handshakes: AtomicBool::new(limit),
+        })
     }
 
     fn is_connecting(&self) -> bool {
@@ -142,15 +167,17 @@ impl Events for SmcSock {
             active.on_data(sock, &active);
         } else if let Some(listener) = this.listener() {
             listener.on_connection(sock, &listener);
-        } else {
+        } else if this.smc().is_none() {
             sock.default_data_ready();
         }
     }
 
     fn state_change(this: &Arc<Attachment>, sock: &EventSock<'_>) {
-        match this.active() {
-            Some(active) => active.on_state(sock, &active),
-            None => sock.default_state_change(),
+        let phase = this.phase.lock().clone();
+        match phase {
+            Phase::Connecting(active) => active.on_state(sock, &active),
+            Phase::Smc(conn) => Conn::on_tcp_state(&conn, sock),
+            Phase::Idle | Phase::Listening(_) | Phase::Plain => sock.default_state_change(),
         }
     }
 
@@ -167,7 +194,7 @@ impl Events for SmcSock {
 pub(super) fn snapshot(sock: &Sock) -> Option<Snapshot> {
     let this = Attachment::of(sock)?;
     let kind = match &*this.phase.lock() {
-        Phase::Idle | Phase::Connecting(_) => Kind::Idle,
+        Phase::Idle | Phase::Connecting(_) | Phase::Smc(_) => Kind::Idle,
         Phase::Listening(_) => Kind::Listening,
         Phase::Plain => return None,
     };
@@ -195,14 +222,19 @@ impl StreamSocket for SmcSock {
         })
     }
 
+    fn count(this: &Attachment, sock: &Sock) {
+        this.proto().count(sock, 1);
+    }
+
     fn uncount(this: &Attachment, sock: &Sock) {
         this.proto().count(sock, -1);
     }
 
-    fn release(this: &Arc<Attachment>, _socket: Socket<'_>) {
+    fn release(this: &Arc<Attachment>, socket: Socket<'_>) {
         match this.enter(Phase::Plain) {
             Phase::Connecting(active) => active.cancel(&active),
             Phase::Listening(listener) => listener.close(),
+            Phase::Smc(conn) => conn::release(&conn, socket),
             Phase::Idle | Phase::Plain => {}
         }
     }
@@ -226,8 +258,7 @@ impl StreamSocket for SmcSock {
         new: NewSocket<'_>,
         nonblock: bool,
     ) -> Result {
-        new.take_plain(listen::accept(this, socket, nonblock)?);
-        Ok(())
+        listen::accept(this, socket, nonblock)?.put_into(new, this)
     }
 
     fn has_connection(this: &Arc<Attachment>, _socket: Socket<'_>) -> bool {
@@ -285,7 +316,14 @@ impl StreamSocket for SmcSock {
         data::splice_read(this, socket, splice)
     }
 
-    fn set_rcvlowat(this: &Arc<Attachment>, _sock: &Sock, value: i32) -> Option<Result<i32>> {
+    fn splice_eof(this: &Arc<Attachment>) -> bool {
+        data::splice_eof(this)
+    }
+
+    fn set_rcvlowat(this: &Arc<Attachment>, sock: &Sock, value: i32) -> Option<Result<i32>> {
+        if let Some(conn) = this.smc() {
+            return Some(conn::set_rcvlowat(&conn, sock, value));
+        }
         this.active()?.keep_rcvlowat(value).then_some(Ok(0))
     }
 

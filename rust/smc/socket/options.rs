@@ -9,6 +9,7 @@ use crate::abstractions::net::{
     socket::{OptName, OptOut, OptValue, Socket},
     uapi::{self, SMC_LIMIT_HS, SOL_IPV6, SOL_SMC, SOL_TCP},
 };
+use crate::smc::conn;
 use core::sync::atomic::Ordering;
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 use smc_proto::wire::clc::Reason;
@@ -49,6 +50,9 @@ pub(super) fn set(
     if opt.level == SOL_SMC {
         return set_smc(this, opt, value);
     }
+    if let Some(conn) = this.smc() {
+        return conn::set_option(&conn, socket, opt, value);
+    }
     let handshake = this.active().is_some_and(|active| active.is_connected());
     if let Some(e) = not_before_connected(opt).filter(|_| handshake) {
         return Err(e.into());
@@ -87,6 +91,9 @@ pub(super) fn get(
         }
         let value = this.limit_handshakes.load(Ordering::Relaxed);
         return out.put_int(value.into()).map(|()| 0);
+    }
+    if this.smc().is_some() {
+        return conn::get_option(socket, opt, out);
     }
     let reads_stream = opt.level == SOL_TCP && opt.name == uapi::TCP_ZEROCOPY_RECEIVE;
     if reads_stream && this.is_connecting() {

@@ -5,7 +5,10 @@
 //! TCP's callbacks kick it, as does its deadline; a client that says nothing
 //! costs memory until then, and no thread.
 
-use super::{listen::Listener, HANDSHAKES};
+use super::{
+    listen::{Accepted, Listener},
+    HANDSHAKES,
+};
 use crate::{
     abstractions::{
         net::{
@@ -18,23 +21,30 @@ use crate::{
     },
     smc::{
         clc::{self, Inbox, Input},
-        device::NoDevices,
+        conn::Conn,
+        path::Host,
+        session::{self, Session},
+        wait::Waker,
     },
 };
+use core::task::Poll;
 use kernel::{
     new_mutex,
     prelude::*,
     sync::{Arc, Mutex},
 };
 use smc_proto::{
-    group::Millis,
-    handshake::{Action, Fallback, Server, ServerConfig, MAX_CONNS, MAX_LINKS},
-    wire::{clc::Message, ext::Features},
+    group::{Millis, Role},
+    handshake::{Action, Fallback, GroupFate, GroupKey, Local, RdmaKey, Server, ServerConfig},
+    wire::{
+        clc::{Kind, Message, Reason},
+        ext::Features,
+    },
 };
 
 /// One connection that is being accepted.
 #[pin_data]
-pub(super) struct Passive {
+pub(crate) struct Passive {
     listener: Arc<Task<Listener>>,
     /// By what the listener knows it.
     key: u64,
@@ -53,6 +63,19 @@ struct Io {
     /// data, or before this time (TCP_DEFER_ACCEPT).
     deferred: Option<Millis>,
     cancelled: bool,
+    session: Session,
+    pending: Pending,
+    /// The connection has RDMA.
+    conn: Option<Arc<Task<Conn>>>,
+}
+
+/// What the handshake waits for here.
+#[derive(Clone, Copy)]
+enum Pending {
+    Nothing,
+    Group(RdmaKey),
+    Buffers,
+    Link,
 }
 
 /// What leads from the child to its handshake.
@@ -76,10 +99,11 @@ impl Passive {
         listener: Arc<Task<Listener>>,
         key: u64,
     ) -> Result<Arc<Task<Self>>> {
+        let limits = session::limits(&child);
         let config = ServerConfig {
             features: Features::NONE,
-            max_conns: MAX_CONNS,
-            max_links: MAX_LINKS,
+            max_conns: limits.max_conns,
+            max_links: limits.max_links,
             feature_mask: 0,
         };
         let (server, _) = Server::new(config, true, clc::now());
@@ -95,6 +119,9 @@ impl Passive {
                     rcvlowat: 1,
                     deferred: None,
                     cancelled: false,
+                    session: Session::new(Role::Server),
+                    pending: Pending::Nothing,
+                    conn: None,
                 }, "Passive::io"),
             }? Error)),
             GFP_KERNEL,
@@ -145,24 +172,129 @@ impl Io {
     }
 
     /// Does what can be done without waiting; `None`: there is more to come.
-    fn step(&mut self) -> Option<Result> {
+    fn step(&mut self, waker: &Waker) -> Option<Result> {
         if self.hook.is_none() || self.cancelled {
             return Some(Err(NetErrno::ConnAborted.into()));
         }
         let mut action = self.server.on_timeout(clc::now());
         loop {
             action = match action {
-                Action::Wait => match self.read() {
+                Action::Wait => match self.look(waker) {
                     Ok(Some(action)) => action,
                     Ok(None) => return None,
                     Err(e) => return Some(Err(e)),
                 },
-                Action::Fallback(fallback) => return Some(self.fall_back(&fallback)),
-                Action::Abort(abort) => return Some(Err(clc::error_of(abort.cause))),
-                // Steps towards a device, and there is none.
-                _ => return Some(Err(NetErrno::Proto.into())),
+                Action::Established => {
+                    self.conn = self.session.establish();
+                    return Some(self.conn.as_ref().map(|_| ()).ok_or(EINVAL));
+                }
+                Action::Fallback(fallback) => {
+                    self.session.give_up(fallback.group);
+                    return Some(self.fall_back(&fallback));
+                }
+                Action::Abort(abort) => {
+                    self.session.give_up(abort.group);
+                    return Some(Err(clc::error_of(abort.cause)));
+                }
+                action => match self.carry_out(action, waker) {
+                    Ok(action) => action,
+                    Err(e) => return Some(Err(e)),
+                },
             };
         }
+    }
+
+    /// Carries out a step of the handshake, and gives the next.
+    fn carry_out(&mut self, action: Action, waker: &Waker) -> Result<Action> {
+        Ok(match action {
+            Action::FindOrCreateGroup(GroupKey::Rdma(key)) => {
+                self.pending = Pending::Group(key);
+                Action::Wait
+            }
+            Action::Prepare => {
+                self.pending = Pending::Buffers;
+                Action::Wait
+            }
+            Action::Send(Kind::Accept) => self.accept()?,
+            Action::TakePeer => {
+                let agreed = *self.server.negotiated();
+                match self.session.take_peer(&agreed, waker) {
+                    Ok(()) => self.server.on_peer_taken(),
+                    Err(reason) => self.fail(reason)?,
+                }
+            }
+            Action::ConfirmLink => {
+                self.pending = Pending::Link;
+                Action::Wait
+            }
+            // Steps of a client, or with devices that were not offered.
+            _ => return Err(NetErrno::Proto.into()),
+        })
+    }
+
+    /// Something failed here; what was got for it is given back.
+    fn fail(&mut self, reason: Reason) -> Result<Action> {
+        let child: &Sock = self.child.as_ref().ok_or(EINVAL)?;
+        let mut host = Host::of(child, &mut self.session.path);
+        let action = self.server.on_failure(reason, &mut host);
+        if matches!(action, Action::FindOrCreateGroup(_)) {
+            self.session.give_up(GroupFate::Discard);
+        }
+        Ok(action)
+    }
+
+    fn accept(&mut self) -> Result<Action> {
+        let mut message = [0; clc::MAX_ACCEPT];
+        let len = match self.session.local() {
+            Some(local) => self
+                .server
+                .write_accept(&Local::Rdma(&local), &mut message)
+                .map_err(|_| EINVAL)?,
+            None => return self.fail(Reason::Internal),
+        };
+        let bytes = message.get(..len).ok_or(EINVAL)?;
+        self.in_vessel(|sock| sock.send_now(bytes))?;
+        Ok(self.server.on_sent(clc::now()))
+    }
+
+    /// Has `f` use the child, which has a socket meanwhile.
+    fn in_vessel(&mut self, f: impl FnOnce(&Sock) -> Result) -> Result {
+        let vessel = Vessel::new(self.child.take().ok_or(EINVAL)?)?;
+        f(vessel.sock())?;
+        self.child = Some(vessel.into_child());
+        Ok(())
+    }
+
+    /// Whether something that is waited for has come.
+    fn look(&mut self, waker: &Waker) -> Result<Option<Action>> {
+        let agreed = *self.server.negotiated();
+        let child: &Sock = self.child.as_ref().ok_or(EINVAL)?;
+        let session = &mut self.session;
+        let done = match self.pending {
+            Pending::Nothing => None,
+            Pending::Group(key) => match session.find_or_create(child, &key, &agreed, waker) {
+                Poll::Pending => None,
+                Poll::Ready(Ok(new)) => Some(Ok(self.server.on_group(new))),
+                Poll::Ready(Err(reason)) => Some(Err(reason)),
+            },
+            Pending::Buffers => match session.prepare(child, &agreed, waker) {
+                Poll::Pending => None,
+                Poll::Ready(Ok(())) => Some(Ok(self.server.on_prepared())),
+                Poll::Ready(Err(reason)) => Some(Err(reason)),
+            },
+            Pending::Link => match session.link() {
+                Poll::Pending => None,
+                Poll::Ready(link) => Some(Ok(self.server.on_link(link, clc::now()))),
+            },
+        };
+        let Some(done) = done else {
+            return self.read();
+        };
+        self.pending = Pending::Nothing;
+        Ok(Some(match done {
+            Ok(action) => action,
+            Err(reason) => self.fail(reason)?,
+        }))
     }
 
     fn read(&mut self) -> Result<Option<Action>> {
@@ -170,10 +302,11 @@ impl Io {
             return Ok(None);
         };
         let child: &Sock = self.child.as_ref().ok_or(EINVAL)?;
+        let mut host = Host::of(child, &mut self.session.path);
         Ok(match self.inbox.read(child, expected)? {
             Input::Nothing => None,
             Input::Message(bytes) => Some(match Message::parse(bytes) {
-                Ok(message) => self.server.on_message(&message, &mut NoDevices::of(child)),
+                Ok(message) => self.server.on_message(&message, &mut host),
                 Err(_) => self.server.on_malformed(),
             }),
             Input::Malformed => Some(self.server.on_malformed()),
@@ -184,26 +317,23 @@ impl Io {
     /// The connection is a plain one from here on; the client is told, where it
     /// does not know.
     fn fall_back(&mut self, fallback: &Fallback) -> Result {
-        let mut child = self.child.take().ok_or(EINVAL)?;
         if fallback.decline(crate::smc::identity::peer_id()).is_some() {
             // What cannot be told is closed.
-            let vessel = Vessel::new(child)?;
-            clc::send_decline(vessel.sock(), fallback)?;
-            child = vessel.into_child();
+            self.in_vessel(|sock| clc::send_decline(sock, fallback))?;
         }
+        let child = self.child.as_ref().ok_or(EINVAL)?;
         child.lock().set_syn_smc(false);
         if let Some(hook) = &self.hook {
             let listener = &hook.0.listener;
-            listener.fell_back(&child, fallback.reason, fallback.peer_reason);
+            listener.fell_back(child, fallback.reason, fallback.peer_reason);
         }
-        self.child = Some(child);
         Ok(())
     }
 
     /// The handshake has come to `end`: what is left of the connection, or when to
     /// look again whether accept() may have it.
-    fn is_ready(&mut self, end: Result, defer: u32) -> Result<Option<Child>, Millis> {
-        if let (Ok(()), Some(child)) = (&end, &self.child) {
+    fn is_ready(&mut self, end: Result, defer: u32) -> Result<Option<Accepted>, Millis> {
+        if let (Ok(()), Some(child), None) = (&end, &self.child, &self.conn) {
             let now = clc::now();
             let until = *self
                 .deferred
@@ -213,8 +343,10 @@ impl Io {
             }
         }
         self.unhook();
-        let child = self.child.take();
-        Ok(child.filter(|_| end.is_ok()))
+        self.session.give_up(GroupFate::Keep);
+        let (child, conn) = (self.child.take(), self.conn.take());
+        let accepted = child.map(|child| Accepted { child, conn });
+        Ok(accepted.filter(|_| end.is_ok()))
     }
 }
 
@@ -229,7 +361,7 @@ impl Run for Passive {
             return;
         }
         let end = match io.deferred {
-            None => io.step(),
+            None => io.step(&Waker::Passive(this.clone())),
             Some(_) => Some(Ok(())),
         };
         let ready = match end {
@@ -237,9 +369,9 @@ impl Run for Passive {
             Some(end) => io.is_ready(end, this.listener.defer_accept()).map_err(Some),
         };
         match ready {
-            Ok(child) => {
+            Ok(accepted) => {
                 drop(io);
-                this.listener.finish(this.key, child, &this.listener);
+                this.listener.finish(this.key, accepted, &this.listener);
             }
             Err(Some(until)) => Task::run_after(this, clc::jiffies_until(until)),
             Err(None) => {}

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A connection over RDMA: two rings, and how they end.
+//!
+//! All rules are in `smc_proto` ([`ring`](smc_proto::ring),
+//! [`close`](smc_proto::close)); here they get memory, messages, a socket and
+//! time. The socket's sock is TCP's all the time: its wait queue, error and
+//! options are those of the connection, the state of the TCP connection is not.
+//!
+//! # Locks
+//!
+//! `tx` protects what is sent and how the connection ends, `rx` what is received;
+//! both are taken in softirqs, `tx` first. What the end means for a reader is
+//! mirrored in `rx`, so that reading takes `rx` only. The mutexes `send` and
+//! `recv` are for one writer and one reader at a time to copy; nobody waits for
+//! the peer with one of them.
+
+mod close;
+mod post;
+mod ready;
+mod rx;
+mod splice;
+mod tx;
+
+pub(crate) use close::{release, reset, shutdown};
+pub(crate) use ready::{get_option, ioctl, poll, set_option, set_rcvlowat};
+pub(crate) use rx::recv;
+pub(crate) use splice::splice_read;
+pub(crate) use tx::{flush, send};
+
+use super::{
+    clc,
+    group::{Link, Rmbe, Seat, SendBuffer},
+    sysctl::Settings,
+};
+use crate::abstractions::{
+    net::{errno::NetErrno, sock::Sock, uapi},
+    rdma::{DmaBuf, QpRef},
+    sync::{new_spinlock_bh, SpinLockBh, SpinLockBhBackend},
+    work::{Run, Task, Workqueue, WorkqueueRegistration},
+};
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    rbtree::RBTree,
+    sync::{lock::Guard, Arc, Mutex},
+    types::ARef,
+};
+use smc_proto::{
+    close::{Actions, Closer, ConnFlags, RecvEnd, Release, Rings, SocketError, TcpAction, Timer},
+    cursor::RingSize,
+    group::{Millis, RmbId},
+    ring::{CdcSequence, RxRing, TxRing, TxTicket, UrgentMode},
+    wire::{
+        cdc::Cdc,
+        llc::Rtoken,
+        types::{AlertToken, RmbeIndex},
+    },
+};
+
+/// Where connections do what softirqs cannot, and what is due later.
+static CONNS: Workqueue = Workqueue::new();
+
+/// Has connections do their work while it exists.
+pub(crate) struct Registration(#[allow(dead_code)] WorkqueueRegistration);
+
+impl Registration {
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` without memory.
+    pub(crate) fn register() -> Result<Self> {
+        CONNS.start(c_str!("smc_conn")).map(Self)
+    }
+}
+
+/// What a connection is made of.
+pub(crate) struct ConnParts {
+    pub(crate) sock: ARef<Sock>,
+    pub(crate) seat: Seat,
+    pub(crate) link: QpRef<Link>,
+    pub(crate) sndbuf: SendBuffer,
+    pub(crate) rmbe: Rmbe,
+}
+
+/// The peer's end of a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct PeerEnd {
+    /// What the peer calls it.
+    pub(crate) token: AlertToken,
+    /// Key of the peer's RMB.
+    pub(crate) rkey: u32,
+    /// Address of the peer's ring.
+    pub(crate) base: u64,
+    /// Size of the peer's ring.
+    pub(crate) size: RingSize,
+}
+
+/// What a CLC message says of our ring.
+pub(crate) struct Element {
+    pub(crate) token: Rtoken,
+    pub(crate) index: RmbeIndex,
+    pub(crate) size: RingSize,
+}
+
+/// A connection.
+#[pin_data]
+pub(crate) struct Conn {
+    sock: ARef<Sock>,
+    seat: Seat,
+    #[pin]
+    tx: SpinLockBh<Tx>,
+    rx: Arc<Inlet>,
+    /// The writer's way to the send buffer.
+    #[pin]
+    send: Mutex<Option<Arc<DmaBuf>>>,
+    /// The reader's way to the RMB.
+    #[pin]
+    recv: Mutex<Option<Arc<DmaBuf>>>,
+}
+
+/// The way to the peer, once that is known.
+struct Outlet {
+    ring: TxRing,
+    peer: PeerEnd,
+}
+
+struct Tx {
+    closer: Closer,
+    out: Option<Outlet>,
+    link: Option<QpRef<Link>>,
+    sndbuf: Option<SendBuffer>,
+    /// Messages that are posted and have not come back.
+    pending: u32,
+    /// A message is owed to the peer for what it says of the connection's end.
+    owed: bool,
+    /// Nothing is held back any more.
+    flush: bool,
+    /// The application wants more to go with what is unsent (MSG_MORE, TCP_CORK).
+    corked: bool,
+    /// TCP_NODELAY, at the last write.
+    nodelay: bool,
+    /// Somebody waits for room.
+    nospace: bool,
+    /// What is unsent waits for the message before to leave, up to so many bytes.
+    autocork: u32,
+    /// When what is corked goes anyway.
+    cork_until: Option<Millis>,
+    timer: Option<(Timer, Millis)>,
+    /// For the task: what to do with TCP.
+    tcp: Option<TcpAction>,
+    /// For the task: give the parts back when nothing is under way any more.
+    free: Option<Release>,
+}
+
+/// What is received. A pipe that has bytes of it may outlive the connection.
+#[pin_data]
+struct Inlet {
+    #[pin]
+    rx: SpinLockBh<Rx>,
+}
+
+impl Inlet {
+    fn lock(&self) -> Guard<'_, Rx, SpinLockBhBackend> {
+        self.rx.lock()
+    }
+}
+
+struct Rx {
+    /// Whose it is, while it is established and not over.
+    conn: Option<Arc<Task<Conn>>>,
+    /// Bytes that pipes have, by their place in the stream.
+    lent: RBTree<u64, splice::Lent>,
+    ring: RxRing,
+    sequence: CdcSequence,
+    rmbe: Option<Rmbe>,
+    /// All bytes that have arrived, at most as many as the ring has.
+    written: u32,
+    /// Why no more will come.
+    end: Option<RecvEnd>,
+    /// Nobody reads any more.
+    discard: bool,
+    /// Readers that wait, and the fewest bytes that one of them waits for.
+    readers: u32,
+    wanted: u32,
+}
+
+/// What is left to do after an event when the locks are free.
+#[derive(Default)]
+struct After {
+    error: Option<SocketError>,
+    /// What to wake for (`EPOLL…`).
+    events: u32,
+    /// Everybody, as the connection is another one now.
+    changed: bool,
+    urgent: bool,
+    kick: bool,
+}
+
+/// All that there is to wait for.
+const CHANGED: u32 = READABLE | WRITABLE | uapi::EPOLLRDHUP | uapi::EPOLLHUP | uapi::EPOLLERR;
+const READABLE: u32 = uapi::EPOLLIN | uapi::EPOLLRDNORM;
+const WRITABLE: u32 = uapi::EPOLLOUT | uapi::EPOLLWRNORM;
+
+/// How long unsent data may take to leave after the application has closed, in
+/// milliseconds.
+const DRAIN_TIME: u32 = 120_000;
+/// How long a peer may take to say that it has closed when nobody here waits for
+/// it: as TCP's `tcp_fin_timeout`.
+const ORPHAN_TIME: u32 = 60_000;
+
+impl Conn {
+    /// A connection whose peer is not known yet. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` without memory; the parts are given back then.
+    pub(crate) fn new(parts: ConnParts) -> Result<Arc<Task<Self>>> {
+        let ConnParts {
+            sock,
+            seat,
+            link,
+            sndbuf,
+            rmbe,
+        } = parts;
+        let autocork = Settings::of(sock.net()).autocorking_size;
+        let from = sndbuf.buf().cloned();
+        let to = rmbe.buf().clone();
+        let rx = Rx {
+            conn: None,
+            lent: RBTree::new(),
+            ring: RxRing::new(rmbe.size()),
+            sequence: CdcSequence::new(),
+            rmbe: Some(rmbe),
+            written: 0,
+            end: None,
+            discard: false,
+            readers: 0,
+            wanted: 0,
+        };
+        let rx = Arc::pin_init(
+            pin_init!(Inlet {
+                rx <- new_spinlock_bh!(rx, "Conn::rx"),
+            }),
+            GFP_KERNEL,
+        )?;
+        Arc::pin_init(
+            Task::new(try_pin_init!(Self {
+                sock,
+                seat,
+                tx <- new_spinlock_bh!(Tx {
+                    closer: Closer::new(),
+                    out: None,
+                    link: Some(link),
+                    sndbuf: Some(sndbuf),
+                    pending: 0,
+                    owed: false,
+                    flush: false,
+                    corked: false,
+                    nodelay: false,
+                    nospace: false,
+                    autocork,
+                    cork_until: None,
+                    timer: None,
+                    tcp: None,
+                    free: None,
+                }, "Conn::tx"),
+                rx,
+                send <- new_mutex!(from, "Conn::send"),
+                recv <- new_mutex!(Some(to), "Conn::recv"),
+            }? Error)),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Its place in the link group.
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// The RMB that the peer writes to, until the connection is over.
+    pub(crate) fn rmb(&self) -> Option<RmbId> {
+        self.rx.lock().rmbe.as_ref().map(Rmbe::rmb)
+    }
+
+    /// What a CLC message says of our ring, until the connection is over.
+    pub(crate) fn element(&self) -> Option<Element> {
+        let rx = self.rx.lock();
+        let rmbe = rx.rmbe.as_ref()?;
+        Some(Element {
+            token: rmbe.token(),
+            index: rmbe.index(),
+            size: rmbe.size(),
+        })
+    }
+
+    /// The peer has said where its end is. Process context.
+    pub(crate) fn set_peer(this: &Arc<Task<Self>>, peer: PeerEnd) {
+        let mut tx = this.tx.lock();
+        let local = tx.sndbuf.as_ref().map(SendBuffer::size);
+        tx.out = local.map(|local| Outlet {
+            ring: TxRing::new(local, peer.size),
+            peer,
+        });
+    }
+
+    /// The handshake has succeeded. Process context.
+    pub(crate) fn establish(this: &Arc<Task<Self>>) {
+        let mut after = After::default();
+        let mut tx = this.tx.lock();
+        tx.closer.established();
+        this.rx.lock().conn = Some(this.clone());
+        this.mirror(&tx);
+        Self::settle(this, &mut tx, &mut after);
+        drop(tx);
+        Self::finish(this, after);
+    }
+
+    /// A CDC message has come. Softirq.
+    pub(crate) fn on_cdc(this: &Arc<Task<Self>>, cdc: &Cdc) {
+        let mut after = After::default();
+        let mut tx = this.tx.lock();
+        let taken = this.take_cdc(&mut tx, cdc, &mut after);
+        let actions = match taken {
+            Ok(Taken::Old) => return,
+            Ok(Taken::News) if cdc.state == ConnFlags::default() => Actions::default(),
+            Ok(Taken::News) => {
+                let rings = this.rings(&tx);
+                tx.closer.peer_said(cdc.state, rings)
+            }
+            Err(Violation) => tx.closer.abort(),
+        };
+        Self::act(this, &mut tx, actions, &mut after);
+        drop(tx);
+        Self::finish(this, after);
+    }
+
+    fn take_cdc(&self, tx: &mut Tx, cdc: &Cdc, after: &mut After) -> Result<Taken, Violation> {
+        let mut guard = self.rx.lock();
+        let rx = &mut *guard;
+        if rx.rmbe.is_none() {
+            return Ok(Taken::Old);
+        }
+        if cdc.failover_validation {
+            let lost = rx.sequence.validate(cdc.seqno).is_err();
+            return if lost { Err(Violation) } else { Ok(Taken::Old) };
+        }
+        if !rx.sequence.accept(cdc.seqno) {
+            return Ok(Taken::Old);
+        }
+        let mode = self.urgent_mode();
+        let outcome = rx.ring.on_cdc(cdc.producer, cdc.flags, mode);
+        let outcome = outcome.map_err(|_| Violation)?;
+        rx.arrived(outcome.arrived);
+        if let (Some(at), Some(rmbe)) = (outcome.urgent_at, &rx.rmbe) {
+            let at = rmbe.offset() + at as usize;
+            rmbe.buf().sync_for_cpu(at, 1);
+            if let Some(byte) = rmbe.buf().byte(at) {
+                rx.ring.keep_urgent(byte);
+            }
+            after.urgent = true;
+            after.events |= uapi::EPOLLPRI;
+        }
+        after.urgent |= outcome.urgent_announced;
+        if rx.discard {
+            rx.ring.discard();
+        } else if outcome.arrived > 0 && rx.is_worth_waking(&self.sock, mode) {
+            after.events |= READABLE;
+        }
+        drop(guard);
+        if let Some(out) = &mut tx.out {
+            let outcome = out.ring.on_consumer(cdc.consumer).map_err(|_| Violation)?;
+            if outcome.urgent_done && core::mem::take(&mut tx.nospace) {
+                after.events |= WRITABLE;
+            }
+        }
+        Ok(Taken::News)
+    }
+
+    /// A message of ours has left, with what it announces, or has failed. Softirq,
+    /// or process context.
+    pub(crate) fn on_sent(this: &Arc<Task<Self>>, ticket: TxTicket, ok: bool) {
+        let mut after = After::default();
+        let mut tx = this.tx.lock();
+        tx.pending = tx.pending.saturating_sub(1);
+        if let (true, Some(out)) = (ok, &mut tx.out) {
+            out.ring.complete(ticket);
+        }
+        Self::settle(this, &mut tx, &mut after);
+        if tx.nospace && tx.is_writable(this.sock.notsent_lowat()) {
+            tx.nospace = false;
+            after.events |= WRITABLE;
+        }
+        after.kick |= tx.pending == 0 && tx.free.is_some();
+        drop(tx);
+        Self::finish(this, after);
+    }
+
+    /// It is the connection's turn to post: whether it could. Softirq, or process
+    /// context.
+    pub(crate) fn on_turn(this: &Arc<Task<Self>>) -> bool {
+        let mut after = After::default();
+        let mut tx = this.tx.lock();
+        let posted = Self::settle(this, &mut tx, &mut after);
+        drop(tx);
+        Self::finish(this, after);
+        posted
+    }
+
+    /// Does what the close machine asks for, as far as the locks allow.
+    fn act(this: &Arc<Task<Self>>, tx: &mut Tx, actions: Actions, after: &mut After) -> bool {
+        this.note(tx, actions, after);
+        Self::settle(this, tx, after)
+    }
+
+    fn note(&self, tx: &mut Tx, actions: Actions, after: &mut After) {
+        if actions == Actions::default() {
+            return;
+        }
+        tx.flush |= actions.flush;
+        tx.owed |= actions.send;
+        after.changed |= actions.wake;
+        after.error = after.error.or(actions.error);
+        if actions.tcp.is_some() {
+            tx.tcp = actions.tcp;
+            after.kick = true;
+        }
+        if let Some(timer) = actions.timer {
+            let now = clc::now();
+            let time = |timer| match timer {
+                Timer::Drain => DRAIN_TIME,
+                Timer::Orphan => ORPHAN_TIME,
+            };
+            // Stopping one has the task let go of the connection.
+            after.kick |= timer.is_some() || tx.timer.is_some();
+            tx.timer = timer.map(|timer| (timer, now.after(time(timer))));
+        }
+        if actions.free.is_some() {
+            tx.free = actions.free;
+            after.kick = true;
+        }
+        self.mirror(tx);
+        if actions.discard {
+            let mut rx = self.rx.lock();
+            rx.discard = true;
+            rx.ring.discard();
+        }
+    }
+
+    /// Posts what is due, and ends what waited for that. Whether all could be
+    /// posted.
+    fn settle(this: &Arc<Task<Self>>, tx: &mut Tx, after: &mut After) -> bool {
+        loop {
+            let posted = Self::push(this, tx);
+            if !tx.closer.draining() || tx.is_unsent() {
+                return posted;
+            }
+            let rings = this.rings(tx);
+            let actions = tx.closer.drained(rings);
+            this.note(tx, actions, after);
+        }
+    }
+
+    /// Tells readers what the state of the connection means for them.
+    fn mirror(&self, tx: &Tx) {
+        self.rx.lock().end = tx.closer.recv_end();
+    }
+
+    /// What is in the rings.
+    fn rings(&self, tx: &Tx) -> Rings {
+        let rx = self.rx.lock();
+        Rings {
+            unsent: tx.is_unsent(),
+            unread: rx.ring.loses_data(),
+            peer_blocked: rx.ring.peer_blocked(),
+        }
+    }
+
+    fn urgent_mode(&self) -> UrgentMode {
+        if self.sock.urgent_inline() {
+            UrgentMode::Inline
+        } else {
+            UrgentMode::OutOfBand
+        }
+    }
+
+    /// What has to wait until no lock is held. Any context.
+    fn finish(this: &Arc<Task<Self>>, after: After) {
+        if let Some(error) = after.error {
+            this.sock.set_error(match error {
+                SocketError::Reset => NetErrno::ConnReset.into(),
+                SocketError::Aborted => NetErrno::ConnAborted.into(),
+            });
+        }
+        if after.changed {
+            this.sock.wake(CHANGED | after.events, true);
+        } else if after.events != 0 {
+            this.sock.wake(after.events, false);
+        }
+        if after.urgent {
+            this.sock.signal_urgent();
+        }
+        if after.kick {
+            Task::kick(this);
+        }
+    }
+}
+
+/// What a CDC message was.
+enum Taken {
+    /// Nothing that counts.
+    Old,
+    /// The rings know it now.
+    News,
+}
+
+/// The peer broke the protocol.
+struct Violation;
+
+impl Rx {
+    fn arrived(&mut self, bytes: u32) {
+        if bytes == 0 {
+            return;
+        }
+        self.written = self
+            .written
+            .saturating_add(bytes)
+            .min(self.ring.size().bytes());
+        if let Some(rmbe) = &self.rmbe {
+            rmbe.set_written(self.written);
+        }
+    }
+
+    /// Whether so many bytes are there as the application waits for.
+    fn is_readable(&self, lowat: u32, mode: UrgentMode) -> bool {
+        let readable = self.ring.readable(mode);
+        // More than half of the ring the peer need not be able to write.
+        readable > 0 && readable >= lowat.min(self.ring.size().bytes() / 2)
+            || self.ring.peer_blocked() && readable > 0
+    }
+
+    fn is_worth_waking(&self, sock: &Sock, mode: UrgentMode) -> bool {
+        self.readers > 0 && self.is_readable(self.wanted, mode)
+            || self.is_readable(lowat(sock), mode)
+    }
+}
+
+/// SO_RCVLOWAT.
+fn lowat(sock: &Sock) -> u32 {
+    u32::try_from(sock.rcvlowat(false, usize::MAX)).unwrap_or(u32::MAX)
+}
+
+impl Run for Conn {
+    fn queue() -> &'static Workqueue {
+        &CONNS
+    }
+
+    fn run(this: &Arc<Task<Self>>) {
+        close::run(this);
+    }
+}

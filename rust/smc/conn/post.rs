@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Posting: RDMA writes, and the CDC message that announces them.
+
+use super::{Conn, Outlet, PeerEnd, Tx};
+use crate::{
+    abstractions::{net::errno::NetErrno, rdma::RemoteWrite, work::Task},
+    smc::group::{cdc_slot, CdcSlot, NoSlot, SendBuffer},
+};
+use kernel::{prelude::*, sync::Arc};
+use smc_proto::{ring::RdmaWrite, wire::cdc::Cdc};
+
+/// Most bytes that one message announces: more of them come back sooner, which
+/// makes room for the next.
+const MAX_WRITE: u32 = 512 << 10;
+
+impl Tx {
+    /// Whether the peer does not know of all data yet.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.out
+            .as_ref()
+            .is_some_and(|out| out.ring.unsent() > 0 || out.ring.report_due())
+    }
+
+    /// Whether a writer has enough room to be woken, as it has with TCP: a third
+    /// of the buffer, and less unsent than TCP_NOTSENT_LOWAT says.
+    pub(super) fn is_writable(&self, notsent_lowat: u32) -> bool {
+        self.out.as_ref().is_some_and(|out| {
+            let free = out.ring.writable();
+            let used = out.ring.local().bytes().saturating_sub(free);
+            free > 0 && free >= used / 2 && out.ring.unsent() < notsent_lowat
+        })
+    }
+
+    /// Whether data may go.
+    fn may_post(&self) -> bool {
+        let said = self.closer.flags();
+        !said.closed && !said.abort
+    }
+
+    /// Whether the application wants what is unsent to wait for more.
+    fn is_corked(&self, out: &Outlet) -> bool {
+        self.corked && !self.must_go(out) && out.ring.writable() > 0
+    }
+
+    /// Whether data that could go wait for more to go with them: those of the
+    /// message before are not with the peer yet.
+    fn holds_back(&self, out: &Outlet) -> bool {
+        self.is_corked(out) || (!self.nodelay && self.pending > 0 && !self.must_go(out))
+    }
+
+    fn must_go(&self, out: &Outlet) -> bool {
+        let limit = self.autocork.min(out.ring.local().bytes() / 2);
+        self.flush || out.ring.urgent_busy() || out.ring.unsent() > limit
+    }
+
+    fn has_data(&mut self) -> bool {
+        let ready = |out: &Outlet| self.may_post() && !self.holds_back(out);
+        if !self.out.as_ref().is_some_and(ready) {
+            return false;
+        }
+        self.out
+            .as_mut()
+            .is_some_and(|out| out.ring.plan(MAX_WRITE).is_some())
+    }
+
+    /// Whether a message is due.
+    fn is_due(&mut self) -> bool {
+        self.owed || self.has_data() || self.out.as_ref().is_some_and(|out| out.ring.report_due())
+    }
+}
+
+impl Conn {
+    /// Posts what is due; `tx` is held. False if there was no slot for some of it:
+    /// there will be another turn, if the link is not gone.
+    pub(super) fn push(this: &Arc<Task<Self>>, tx: &mut Tx) -> bool {
+        while tx.out.is_some() && (tx.is_due() || this.rx.lock().ring.update_due()) {
+            let Some(link) = tx.link.clone() else {
+                return true;
+            };
+            let slot = match cdc_slot(&link, &this.seat) {
+                Ok(slot) => slot,
+                Err(NoSlot::Later) => return false,
+                Err(NoSlot::Down) => return true,
+            };
+            if Self::post(this, tx, slot).is_err() {
+                // The link is broken, which its group deals with.
+                return true;
+            }
+        }
+        true
+    }
+
+    fn post(this: &Arc<Task<Self>>, tx: &mut Tx, slot: CdcSlot<'_>) -> Result {
+        // A message that goes anyway takes along what is there, unless the
+        // application wants that to wait.
+        let along = tx.may_post() && !tx.out.as_ref().is_some_and(|out| tx.is_corked(out));
+        let state = tx.closer.flags();
+        let (Some(out), Some(buf)) = (&mut tx.out, tx.sndbuf.as_ref().and_then(SendBuffer::buf))
+        else {
+            return Err(NetErrno::NotConn.into());
+        };
+        let mut writes = [const { None }; 2];
+        if let Some(plan) = along.then(|| out.ring.plan(MAX_WRITE)).flatten() {
+            for (to, write) in writes.iter_mut().zip(plan.writes()) {
+                *to = Some(out.peer.remote(&write)?);
+            }
+            plan.commit();
+        }
+        let report = out.ring.report();
+        let consumed = {
+            let mut rx = this.rx.lock();
+            let consumed = rx.ring.report();
+            rx.ring.reported(consumed.ticket);
+            consumed
+        };
+        let cdc = Cdc {
+            seqno: report.seqno,
+            token: out.peer.token,
+            producer: report.producer,
+            consumer: consumed.consumer,
+            flags: report.flags,
+            state,
+            ..Cdc::default()
+        };
+        match writes {
+            [None, _] => slot.post(this, &cdc, None, report.ticket)?,
+            [Some(one), None] => slot.post(this, &cdc, Some((buf, &[one])), report.ticket)?,
+            [Some(one), Some(two)] => {
+                slot.post(this, &cdc, Some((buf, &[one, two])), report.ticket)?
+            }
+        }
+        out.ring.reported(report.ticket);
+        tx.pending += 1;
+        tx.owed = false;
+        Ok(())
+    }
+}
+
+impl PeerEnd {
+    /// The request for a write to the peer's ring.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the peer has told an impossible address.
+    fn remote(&self, write: &RdmaWrite) -> Result<RemoteWrite> {
+        let mut pieces = [(0, 0); 2];
+        for (to, piece) in pieces.iter_mut().zip(write.local.iter()) {
+            *to = (piece.offset, piece.len);
+        }
+        Ok(RemoteWrite {
+            remote: self
+                .base
+                .checked_add(write.remote_offset.into())
+                .ok_or(EINVAL)?,
+            rkey: self.rkey,
+            pieces,
+        })
+    }
+}

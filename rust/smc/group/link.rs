@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A link: a queue pair of the group, and what comes and goes on it.
+
+use super::{pool::Registration, Group};
+use crate::{
+    abstractions::{
+        rdma::{DmaBuf, Endpoint, Qp, QpRef, QpSizes, RemoteWrite, SendSlot, SendStatus, Source},
+        work::Task,
+    },
+    smc::{
+        conn::Conn,
+        wait::{Outcome, What},
+    },
+};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use kernel::{prelude::*, sync::Arc};
+use smc_proto::{
+    group::{RmbId, Slot},
+    ring::TxTicket,
+    wire::{
+        cdc::{Cdc, CDC_LEN, CDC_TYPE},
+        clc::Reason,
+        llc::{LLC_LEN, LLC_MAX_LEN},
+    },
+};
+
+use super::conns::Seat;
+
+/// Messages of ours that may be under way at a time.
+const SEND_SLOTS: u16 = 64;
+/// Messages of the peer that may come before we have looked at one.
+const RECV_SLOTS: u16 = 48;
+
+/// What a message, or another request, is for: kept until it has left.
+pub(crate) enum Posted {
+    /// An LLC message.
+    Llc {
+        /// The LLC machine wants to hear when it has left.
+        confirm: bool,
+    },
+    /// A CDC message, and the data that it announces.
+    Cdc(Arc<Task<Conn>>, TxTicket),
+    /// The registration of an RMB.
+    Register(RmbId),
+}
+
+/// Why there is no slot for a CDC message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// Too many are under way. The connection's turn comes: `Conn::on_turn`.
+    Later,
+    /// The link is gone.
+    Down,
+}
+
+/// A link of a group.
+pub(crate) struct Link {
+    group: Arc<Task<Group>>,
+    slot: Slot,
+    /// Something came since the LLC machine was last told.
+    heard: AtomicBool,
+    /// LLC messages wait for a slot: they go first.
+    llc_waits: AtomicBool,
+    /// LLC messages of ours that have not left yet.
+    llc_posted: AtomicUsize,
+}
+
+impl Link {
+    /// A queue pair for a link of `group`. Process context.
+    pub(super) fn create(group: &Arc<Task<Group>>, slot: Slot) -> Result<QpRef<Self>> {
+        let long = !group.spec.version.is_v1();
+        let sizes = QpSizes {
+            send_slots: SEND_SLOTS,
+            recv_slots: RECV_SLOTS,
+            recv_len: if long { LLC_MAX_LEN } else { LLC_LEN } as u32,
+        };
+        let link = Self {
+            group: group.clone(),
+            slot,
+            heard: AtomicBool::new(false),
+            llc_waits: AtomicBool::new(false),
+            llc_posted: AtomicUsize::new(0),
+        };
+        Qp::new(&group.pd, sizes, link)
+    }
+
+    /// Whether something came since the last call.
+    pub(super) fn take_heard(&self) -> bool {
+        self.heard.swap(false, Ordering::Relaxed)
+    }
+
+    /// Posts an LLC message. Any context.
+    ///
+    /// # Errors
+    ///
+    /// The device's; the link is of no use then.
+    pub(super) fn post_llc(
+        &self,
+        slot: SendSlot<'_, Self>,
+        message: &[u8],
+        confirm: bool,
+    ) -> Result {
+        self.llc_posted.fetch_add(1, Ordering::AcqRel);
+        slot.post(message, None, Posted::Llc { confirm })
+            .map_err(|(e, _)| {
+                self.llc_posted.fetch_sub(1, Ordering::AcqRel);
+                e
+            })
+    }
+
+    /// Whether an LLC message of ours has not left yet. Any context.
+    pub(super) fn llc_under_way(&self) -> bool {
+        self.llc_posted.load(Ordering::Acquire) != 0
+    }
+}
+
+/// A place for an LLC message, or `None`: the group's task runs again when there
+/// is one. Any context.
+pub(super) fn llc_slot(link: &QpRef<Link>) -> Option<SendSlot<'_, Link>> {
+    link.take_slot().or_else(|| {
+        link.llc_waits.store(true, Ordering::SeqCst);
+        link.take_slot()
+    })
+}
+
+/// LLC messages have been sent: connections may again. Any context.
+pub(super) fn llc_done(link: &QpRef<Link>) {
+    if link.llc_waits.swap(false, Ordering::SeqCst) {
+        serve_waiting(link);
+    }
+}
+
+/// A slot for a CDC message. Any context.
+///
+/// # Errors
+///
+/// [`NoSlot`] if there is none; the connection has its turn later, or never.
+pub(crate) fn cdc_slot<'a>(link: &'a QpRef<Link>, seat: &Seat) -> Result<CdcSlot<'a>, NoSlot> {
+    let free = || {
+        if link.llc_waits.load(Ordering::SeqCst) {
+            return None;
+        }
+        link.take_slot()
+    };
+    let slot = free().or_else(|| {
+        seat.queue();
+        free()
+    });
+    match slot {
+        Some(slot) => Ok(CdcSlot(slot)),
+        None if link.is_open() => Err(NoSlot::Later),
+        None => Err(NoSlot::Down),
+    }
+}
+
+/// A place for a CDC message and the RDMA writes in front of it.
+pub(crate) struct CdcSlot<'a>(SendSlot<'a, Link>);
+
+impl CdcSlot<'_> {
+    /// Posts data of a connection and the CDC message that announces them, in one
+    /// go. `Conn::on_sent` follows if that succeeds. Any context.
+    ///
+    /// # Errors
+    ///
+    /// The device's; nothing was posted.
+    pub(crate) fn post(
+        self,
+        conn: &Arc<Task<Conn>>,
+        cdc: &Cdc,
+        data: Option<(&Arc<DmaBuf>, &[RemoteWrite])>,
+        ticket: TxTicket,
+    ) -> Result {
+        let mut message = [0; CDC_LEN];
+        cdc.emit(&mut message).map_err(|_| EINVAL)?;
+        let data = data.map(|(buf, writes)| (Source::contiguous(buf), writes));
+        self.0
+            .post(&message, data, Posted::Cdc(conn.clone(), ticket))
+            .map_err(|(e, _)| e)
+    }
+}
+
+/// Lets connections send, one after the other, as long as there are slots.
+fn serve_waiting(link: &QpRef<Link>) {
+    while let Some(conn) = link.group.next_waiting() {
+        if !Conn::on_turn(&conn) {
+            break;
+        }
+    }
+}
+
+impl Endpoint for Link {
+    type Context = Posted;
+
+    fn received(this: &QpRef<Self>, message: &[u8]) {
+        this.heard.store(true, Ordering::Relaxed);
+        if message.first() != Some(&CDC_TYPE) {
+            Group::on_llc(&this.group, this.slot, message);
+            return;
+        }
+        // A message that is none, or for a connection that is gone, is dropped as
+        // the C module does.
+        if let Ok(cdc) = Cdc::parse(message) {
+            if let Some(conn) = this.group.conn(cdc.token) {
+                Conn::on_cdc(&conn, &cdc);
+            }
+        }
+    }
+
+    fn sent(this: &QpRef<Self>, posted: Posted, status: SendStatus) {
+        match posted {
+            Posted::Cdc(conn, ticket) => Conn::on_sent(&conn, ticket, status == SendStatus::Ok),
+            Posted::Llc { confirm } => {
+                this.llc_posted.fetch_sub(1, Ordering::AcqRel);
+                Group::on_llc_sent(&this.group, confirm);
+            }
+            Posted::Register(rmb) => {
+                let (now, outcome) = if status == SendStatus::Ok {
+                    (Registration::Done, Outcome::There)
+                } else {
+                    (Registration::Due, Outcome::Failed(Reason::RegisterBuffer))
+                };
+                this.group.pool.lock().set_registration(rmb, now);
+                this.group.waits.settle(What::Registration(rmb), outcome);
+            }
+        }
+    }
+
+    fn slot_free(this: &QpRef<Self>) {
+        if this.llc_waits.load(Ordering::SeqCst) {
+            Task::kick(&this.group);
+        } else {
+            serve_waiting(this);
+        }
+    }
+
+    fn broken(this: &QpRef<Self>) {
+        Group::on_link_broken(&this.group, this.slot);
+    }
+}

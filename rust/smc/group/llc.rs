@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drives a group's LLC machine: messages, time, queue pairs.
+
+use super::{
+    link::{llc_done, llc_slot, Posted},
+    pool::{Keys, Registration},
+    Group, Life, Link,
+};
+use crate::{
+    abstractions::{
+        rdma::{self, GidRef, Mtu, QpRef},
+        work::Task,
+    },
+    smc::{
+        clc,
+        path::Path,
+        wait::{Outcome, What},
+    },
+};
+use core::sync::atomic::Ordering;
+use kernel::{prelude::*, sync::Arc};
+use smc_proto::{
+    group::{
+        self as machine, Action, AddError, Announce, Config, End, Group as Machine, Millis,
+        PeerKeys, PeerRow, PeerTable, Received, RkeyError, RmbId, Role, Slot,
+    },
+    wire::{
+        clc::Reason,
+        llc::{DeleteReason, Rtoken, LLC_LEN, LLC_MAX_LEN},
+    },
+};
+
+/// Messages of the peer that may wait for us: more than all exchanges that run at
+/// a time have.
+const INBOX: usize = 16;
+/// How long the last messages on a link may take to leave, in milliseconds.
+const FAREWELL: u32 = 1_000;
+/// Longest message of ours: what is longer belongs to further links.
+const LONGEST: usize = rdma::MESSAGE_LEN;
+
+/// LLC messages that came and were not looked at yet.
+pub(super) struct Inbox {
+    short: [(Slot, [u8; LLC_LEN]); INBOX],
+    long: [Option<KVec<u8>>; INBOX],
+    first: usize,
+    count: usize,
+}
+
+/// There is no more room.
+pub(super) struct Full;
+
+impl Inbox {
+    pub(super) const fn new() -> Self {
+        const NONE: Option<KVec<u8>> = None;
+        Self {
+            short: [(Slot::S0, [0; LLC_LEN]); INBOX],
+            long: [NONE; INBOX],
+            first: 0,
+            count: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, slot: Slot, message: &[u8]) -> Result<(), Full> {
+        if self.count == INBOX || message.len() > LLC_MAX_LEN {
+            return Err(Full);
+        }
+        let at = (self.first + self.count) % INBOX;
+        let (Some(short), Some(long)) = (self.short.get_mut(at), self.long.get_mut(at)) else {
+            return Err(Full);
+        };
+        *long = None;
+        short.0 = slot;
+        match short.1.get_mut(..message.len()) {
+            Some(room) if message.len() == LLC_LEN => room.copy_from_slice(message),
+            _ => {
+                let mut copy = KVec::new();
+                copy.extend_from_slice(message, GFP_ATOMIC)
+                    .map_err(|_| Full)?;
+                *long = Some(copy);
+            }
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<(Slot, [u8; LLC_LEN], Option<KVec<u8>>)> {
+        if self.count == 0 {
+            return None;
+        }
+        let (slot, short) = *self.short.get(self.first)?;
+        let long = self.long.get_mut(self.first)?.take();
+        self.first = (self.first + 1) % INBOX;
+        self.count -= 1;
+        Some((slot, short, long))
+    }
+}
+
+/// The LLC machine of a group and what belongs to it.
+pub(super) struct Llc {
+    machine: Option<Machine>,
+    rows: KVVec<PeerRow>,
+    link: Option<QpRef<Link>>,
+    gid: Option<GidRef>,
+    /// The queue pair takes requests.
+    met: bool,
+    /// The link goes as soon as its last messages have left, or then.
+    farewell: Option<Millis>,
+}
+
+impl Llc {
+    /// The table of a peer's keys, for a group of so many connections.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` without memory.
+    pub(super) fn rows(max_conns: u8) -> Result<KVVec<PeerRow>> {
+        Ok(KVVec::from_elem(
+            PeerRow::default(),
+            max_conns.into(),
+            GFP_KERNEL,
+        )?)
+    }
+
+    pub(super) const fn new(rows: KVVec<PeerRow>) -> Self {
+        Self {
+            machine: None,
+            rows,
+            link: None,
+            gid: None,
+            met: false,
+            farewell: None,
+        }
+    }
+
+    /// The first link's queue pair is there.
+    pub(super) fn begin(
+        &mut self,
+        config: Config,
+        local: End,
+        peer: End,
+        link: QpRef<Link>,
+        gid: GidRef,
+    ) {
+        self.machine = Some(Machine::new(config, local, peer));
+        self.link = Some(link);
+        self.gid = Some(gid);
+    }
+
+    pub(super) fn link(&self) -> Option<QpRef<Link>> {
+        self.link.clone()
+    }
+
+    pub(super) fn port(&self) -> Option<u32> {
+        self.gid.as_ref().map(GidRef::port)
+    }
+
+    pub(super) fn describe_link(&self) -> Option<(machine::Link, GidRef)> {
+        let link = *self.machine.as_ref()?.link(Slot::S0);
+        Some((link, self.gid.clone()?))
+    }
+
+    pub(super) fn local_end(&self) -> Option<End> {
+        Some(*self.machine.as_ref()?.link(Slot::S0).local())
+    }
+
+    pub(super) fn is_met(&self) -> bool {
+        self.met
+    }
+
+    /// See [`Group::meet`].
+    pub(super) fn meet(
+        &mut self,
+        group: &Arc<Task<Group>>,
+        path: &Path,
+        peer: End,
+    ) -> Result<(), Reason> {
+        let (Some(machine), Some(link), Some(gid)) = (&mut self.machine, &self.link, &self.gid)
+        else {
+            return Err(Reason::NoActiveLink);
+        };
+        let mtu = peer.mtu.bits().min(path.mtu().bits());
+        link.ready_to_receive(&rdma::Path {
+            gid,
+            dgid: peer.gid.0,
+            dmac: path.first_hop(peer.mac).0,
+            dest_qpn: peer.qpn.get(),
+            rq_psn: peer.psn.get(),
+            mtu: Mtu::from_number(mtu).ok_or(Reason::LinkNotReady)?,
+            hop_limit: if path.is_direct() { 1 } else { 64 },
+        })
+        .map_err(|_| Reason::LinkNotReady)?;
+        machine.set_peer(peer);
+        if machine.role() == Role::Server {
+            link.ready_to_send().map_err(|_| Reason::LinkNotReady)?;
+            self.met = true;
+            self.register(group)?;
+        }
+        if let Some(machine) = &mut self.machine {
+            machine.first_contact(clc::now());
+        }
+        Ok(())
+    }
+
+    /// Posts the registration of each RMB for which that is due. What is posted
+    /// later on the queue pair is done later.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::RegisterBuffer`] if it could not be posted.
+    pub(super) fn register(&self, group: &Arc<Task<Group>>) -> Result<(), Reason> {
+        let link = self.link.as_ref().ok_or(Reason::NoActiveLink)?;
+        loop {
+            let due = group.pool.lock().due();
+            let Some((rmb, mr)) = due else {
+                return Ok(());
+            };
+            // Without a slot the group's task comes back to it.
+            let Some(slot) = llc_slot(link) else {
+                return Ok(());
+            };
+            group
+                .pool
+                .lock()
+                .set_registration(rmb, Registration::Posted);
+            if slot.register(&mr, Posted::Register(rmb)).is_err() {
+                group.pool.lock().set_registration(rmb, Registration::Due);
+                return Err(Reason::RegisterBuffer);
+            }
+        }
+    }
+
+    pub(super) fn announce(&mut self, rmb: RmbId) -> Result<Announce, RkeyError> {
+        let machine = self.machine.as_mut().ok_or(RkeyError::Refused)?;
+        machine.announce(clc::now(), rmb)
+    }
+
+    pub(super) fn proven(&mut self, rmb: RmbId) {
+        if let Some(machine) = &mut self.machine {
+            machine.proven(rmb);
+        }
+    }
+
+    pub(super) fn learn_key(&mut self, token: Rtoken) -> Result<(), Reason> {
+        PeerTable::new(&mut self.rows)
+            .add(Slot::S0, token)
+            .map(|_| ())
+            .ok_or(Reason::RemoteKeys)
+    }
+
+    /// When there is something to do.
+    pub(super) fn next_time(&self) -> Option<Millis> {
+        let machine = self.machine.as_ref().and_then(Machine::poll_timeout);
+        [machine, self.farewell].into_iter().flatten().min()
+    }
+
+    /// Does what is to be done; whether the group has come to its end.
+    pub(super) fn advance(&mut self, group: &Arc<Task<Group>>) -> bool {
+        let now = clc::now();
+        self.take_events(group, now);
+        self.receive(group, now);
+        self.poll(group, now);
+        self.part(now);
+        self.poll(group, now);
+        if let Some(link) = &self.link {
+            llc_done(link);
+        }
+        self.link.is_none() && self.machine.as_ref().map_or(true, Machine::is_ended)
+    }
+
+    fn poll(&mut self, group: &Arc<Task<Group>>, now: Millis) {
+        loop {
+            self.transmit(group, now);
+            let Some(action) = self.machine.as_mut().and_then(Machine::poll_action) else {
+                return;
+            };
+            self.act(group, action, now);
+        }
+    }
+
+    fn take_events(&mut self, group: &Arc<Task<Group>>, now: Millis) {
+        let Some(machine) = &mut self.machine else {
+            return;
+        };
+        if group.wishes.sent.swap(false, Ordering::AcqRel) {
+            machine.send_done(now);
+        }
+        if self.link.as_ref().is_some_and(|link| link.take_heard()) {
+            machine.heard(now, Slot::S0);
+        }
+        if group.wishes.broken.swap(false, Ordering::AcqRel) {
+            machine.link_down(now, Slot::S0);
+        }
+        let idle = group.idle_until().is_some_and(|at| at <= now) && group.close_if_empty();
+        if group.wishes.end.swap(false, Ordering::AcqRel) || idle {
+            group.set_life(Life::Closing);
+            machine.terminate(now, DeleteReason::Program);
+        }
+        machine.handle_timeout(now);
+        if self.met && self.register(group).is_err() {
+            if let Some(machine) = &mut self.machine {
+                machine.link_down(now, Slot::S0);
+            }
+        }
+    }
+
+    /// Takes what came, as long as an answer could be sent.
+    fn receive(&mut self, group: &Arc<Task<Group>>, now: Millis) {
+        while let (Some(machine), Some(link)) = (&mut self.machine, &self.link) {
+            let Some(place) = llc_slot(link) else {
+                return;
+            };
+            let next = group.inbox.lock().pop();
+            let Some((slot, short, long)) = next else {
+                return;
+            };
+            let message = long.as_ref().map_or(&short[..], |long| &long[..]);
+            let mut reply = [0; LLC_LEN];
+            let got = machine.receive(
+                now,
+                slot,
+                message,
+                &Keys(group),
+                &mut PeerTable::new(&mut self.rows),
+                &mut reply,
+            );
+            if got == Received::Reply {
+                let posted = link.post_llc(place, &reply, false);
+                if posted.is_err() {
+                    machine.link_down(now, slot);
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, group: &Arc<Task<Group>>, now: Millis) {
+        while let (Some(machine), Some(link)) = (&mut self.machine, &self.link) {
+            let Some(place) = llc_slot(link) else {
+                return;
+            };
+            let mut message = [0; LONGEST];
+            let Some(sent) = machine.poll_transmit(now, &Keys(group), &mut message) else {
+                return;
+            };
+            let bytes = message.get(..sent.len).unwrap_or_default();
+            if link.post_llc(place, bytes, sent.confirm).is_err() {
+                machine.link_down(now, sent.slot);
+            }
+        }
+    }
+
+    fn act(&mut self, group: &Arc<Task<Group>>, action: Action, now: Millis) {
+        if let Action::EnableLink(slot) = action {
+            let ok = self.enable(group);
+            if let Some(machine) = &mut self.machine {
+                machine.link_enabled(now, slot, ok);
+            }
+            return;
+        }
+        let Some(machine) = &mut self.machine else {
+            return;
+        };
+        match action {
+            Action::FirstContact(result) => {
+                let outcome = match result {
+                    Ok(()) => {
+                        group.set_life(Life::Open);
+                        Outcome::There
+                    }
+                    Err(e) => Outcome::NoLink(e),
+                };
+                group.waits.settle(What::FirstContact, outcome);
+            }
+            // The group keeps to its one link.
+            Action::PrepareLink(slot) => machine.link_prepared(now, slot, Err(AddError::NoPort)),
+            Action::ConnectLink(slot) => machine.link_connected(now, slot, false),
+            // What was posted before the message that follows arrives before it.
+            Action::DrainLink(slot) => machine.link_drained(now, slot),
+            Action::FreeLink(Slot::S0) => self.farewell = Some(now.after(FAREWELL)),
+            Action::FreeLink(slot) => machine.link_freed(now, slot),
+            Action::RkeyUsable(rmb) => group.waits.settle(What::Key(rmb), Outcome::There),
+            Action::RkeyRefused(rmb, _) => {
+                let failed = Outcome::Failed(Reason::RegisterBuffer);
+                group.waits.settle(What::Key(rmb), failed);
+            }
+            Action::Ended(reason) => {
+                group.set_life(Life::Closing);
+                group
+                    .waits
+                    .settle_all(Outcome::NoLink(machine::FirstError::Ended));
+                Self::tell(group, reason);
+            }
+            Action::LinkActive(_)
+            | Action::LinkLost(_)
+            | Action::AddLink(_)
+            | Action::RkeyGone(_)
+            | Action::EnableLink(_) => {}
+        }
+    }
+
+    /// An end that an administrator should know of.
+    fn tell(group: &Group, reason: machine::EndReason) {
+        if let machine::EndReason::Peer(DeleteReason::ProtocolViolation)
+        | machine::EndReason::Local(DeleteReason::ProtocolViolation) = reason
+        {
+            pr_warn!("link group {} ended: the protocol was violated\n", group.id);
+        }
+    }
+
+    /// Client: the server has been heard on the link.
+    fn enable(&mut self, group: &Arc<Task<Group>>) -> bool {
+        let ready = self
+            .link
+            .as_ref()
+            .is_some_and(|link| link.ready_to_send().is_ok());
+        self.met = ready;
+        ready && self.register(group).is_ok()
+    }
+
+    /// Frees the link, when its last messages have left.
+    fn part(&mut self, now: Millis) {
+        let Some(until) = self.farewell else {
+            return;
+        };
+        if let Some(link) = &self.link {
+            if link.llc_under_way() && now < until {
+                return;
+            }
+            link.close();
+        }
+        self.farewell = None;
+        self.link = None;
+        self.gid = None;
+        self.met = false;
+        PeerTable::new(&mut self.rows).clear(Slot::S0);
+        if let Some(machine) = &mut self.machine {
+            machine.link_freed(now, Slot::S0);
+        }
+    }
+}

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Link groups: what this host and a peer have in common for all their
+//! connections (RFC 7609 §2.2): links, memory, and the flows that tend them.
+//!
+//! A group's work is one [`Task`]; all decisions are those of the LLC machine in
+//! `smc_proto`, which it drives (`llc.rs`).
+
+mod conns;
+mod link;
+mod llc;
+mod peers;
+mod pool;
+
+pub(crate) use conns::Seat;
+pub(crate) use link::{cdc_slot, CdcSlot, Link, NoSlot};
+pub(crate) use peers::{find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
+pub(crate) use pool::{Rmbe, SendBuffer};
+
+use super::{
+    clc,
+    device::Device,
+    path::Path,
+    sysctl::BufType,
+    wait::{Wait, Waits, Waker, What},
+};
+use crate::abstractions::{
+    rdma::{GidRef, Pd, QpRef},
+    sync::{new_spinlock_bh, SpinLockBh},
+    time,
+    work::{Run, Task, Workqueue, WorkqueueRegistration},
+};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+use llc::{Inbox, Llc};
+use pool::Pool;
+use smc_proto::{
+    group::{self as machine, Announce, Config, End, Millis, RmbId, Slot, Times},
+    handshake::Negotiated,
+    wire::{
+        clc::{OsType, Reason, Version},
+        llc::{ByteOrder, LlcVersion},
+        types::{Eid, Hostname, Psn, Qpn},
+    },
+};
+
+/// Where link groups are tended.
+static GROUPS: Workqueue = Workqueue::new();
+
+/// How long a group without connections is kept, in milliseconds: the server's
+/// goes first, so that the client does not use one that is about to go (smc_core.c).
+const IDLE_SERVER: u32 = 600_000;
+const IDLE_CLIENT: u32 = 610_000;
+
+/// How long the peers of all groups are told, in rounds of so many milliseconds.
+const FAREWELL_ROUNDS: u32 = 200;
+const FAREWELL_ROUND: u32 = 10;
+
+/// What a group is, for all of its life.
+pub(crate) struct Spec {
+    pub(crate) key: PeerKey,
+    pub(crate) version: Version,
+    pub(crate) eid: Eid,
+    pub(crate) release: u8,
+    pub(crate) max_conns: u8,
+    pub(crate) max_links: u8,
+    pub(crate) direct: bool,
+    pub(crate) memory: BufType,
+    /// Milliseconds of silence before TEST LINK; 0 for never.
+    pub(crate) test_link: u32,
+}
+
+/// Where a group stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Life {
+    /// The first contact is under way.
+    Joining,
+    /// It takes connections.
+    Open,
+    /// It takes no new ones.
+    Closing,
+    /// It has no links any more.
+    Ended,
+}
+
+/// A link group.
+#[pin_data]
+pub(crate) struct Group {
+    id: u32,
+    spec: Spec,
+    device: Arc<Device>,
+    pd: Arc<Pd>,
+    life: AtomicU8,
+    /// Queue pair of the peer that the first link leads to.
+    peer_qpn: AtomicU32,
+    /// Since when there is no connection, in milliseconds; 0: there is one.
+    idle_since: AtomicU64,
+    wishes: Wishes,
+    /// What kind of host the peer is, and its name.
+    #[pin]
+    host: SpinLockBh<(OsType, Hostname)>,
+    #[pin]
+    inbox: SpinLockBh<Inbox>,
+    #[pin]
+    conns: SpinLockBh<conns::Conns>,
+    #[pin]
+    pool: SpinLockBh<Pool>,
+    #[pin]
+    waits: Waits,
+    #[pin]
+    llc: Mutex<Llc>,
+}
+
+/// What others want of the group's task.
+#[derive(Default)]
+struct Wishes {
+    broken: AtomicBool,
+    sent: AtomicBool,
+    end: AtomicBool,
+}
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+
+impl Group {
+    /// A group for the first contact over `path`, with the queue pair of its first
+    /// link at INIT. Process context; may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` and the device's.
+    pub(crate) fn create(spec: Spec, path: &Path, peer: End) -> Result<Arc<Task<Self>>> {
+        let device = path.device().clone();
+        if device.is_gone() {
+            return Err(ENODEV);
+        }
+        let pd = Pd::alloc(device.dev())?;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let rows = Llc::rows(spec.max_conns)?;
+        let group = Arc::pin_init(
+            Task::new(try_pin_init!(Self {
+                id,
+                device,
+                pd,
+                life: AtomicU8::new(Life::Joining as u8),
+                peer_qpn: AtomicU32::new(0),
+                idle_since: AtomicU64::new(0),
+                wishes: Wishes::default(),
+                host <- new_spinlock_bh!(
+                    (OsType::UNKNOWN, Hostname::default()),
+                    "Group::host"
+                ),
+                inbox <- new_spinlock_bh!(Inbox::new(), "Group::inbox"),
+                conns <- new_spinlock_bh!(conns::Conns::new(), "Group::conns"),
+                pool <- new_spinlock_bh!(Pool::new(), "Group::pool"),
+                waits <- Waits::new(),
+                llc <- new_mutex!(Llc::new(rows), "Group::llc"),
+                spec,
+            }? Error)),
+            GFP_KERNEL,
+        )?;
+        let link = Link::create(&group, Slot::S0)?;
+        let begun = link.init(path.port()).and_then(|()| peers::enter(&group));
+        if let Err(e) = begun {
+            link.close();
+            return Err(e);
+        }
+        let local = End {
+            mac: path.mac(),
+            gid: path.gid(),
+            qpn: Qpn::new(link.num()).unwrap_or_default(),
+            psn: Psn::new(link.psn()).unwrap_or_default(),
+            mtu: path.mtu(),
+        };
+        group
+            .llc
+            .lock()
+            .begin(group.config(), local, peer, link, path.gid_ref().clone());
+        if group.device.is_gone() {
+            // It may have been too late for `device_gone` to see the group.
+            Self::on_link_broken(&group, Slot::S0);
+        }
+        Ok(group)
+    }
+
+    fn config(&self) -> Config {
+        let v2 = !self.spec.version.is_v1();
+        Config {
+            role: peers::role(&self.spec.key),
+            version: if v2 {
+                LlcVersion::V2(ByteOrder::Little)
+            } else {
+                LlcVersion::V1
+            },
+            max_links: self.spec.max_links,
+            max_conns: if self.spec.release >= 1 {
+                self.spec.max_conns
+            } else {
+                0
+            },
+            direct: self.spec.direct,
+            uid: self.id.to_be_bytes(),
+            times: Times {
+                test_link: self.spec.test_link,
+                ..Times::default()
+            },
+        }
+    }
+
+    /// Number of the group on this host.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// What it is.
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Its device.
+    pub(crate) fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    fn is(&self, life: Life) -> bool {
+        self.life.load(Ordering::Acquire) == life as u8
+    }
+
+    fn set_life(&self, life: Life) {
+        // It only ever goes forward.
+        self.life.fetch_max(life as u8, Ordering::AcqRel);
+    }
+
+    /// Whether it takes connections.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is(Life::Open)
+    }
+
+    /// Whether it has a link to that queue pair of the peer.
+    pub(crate) fn leads_to(&self, qpn: Option<Qpn>) -> bool {
+        qpn.is_some_and(|qpn| qpn.get() == self.peer_qpn.load(Ordering::Acquire))
+    }
+
+    /// What kind of host the peer is, and its name. Any context.
+    pub(crate) fn peer_host(&self) -> (OsType, Hostname) {
+        *self.host.lock()
+    }
+
+    /// The first link, and the entry of its port's GID table. Process context.
+    pub(crate) fn describe_link(&self) -> Option<(machine::Link, GidRef)> {
+        self.llc.lock().describe_link()
+    }
+
+    /// The port of its link. Process context.
+    pub(crate) fn port(&self) -> Option<u32> {
+        self.llc.lock().port()
+    }
+
+    /// Bytes of the RMBs, and of the send buffers. Any context.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        self.pool.lock().bytes()
+    }
+
+    /// The link that carries data. Process context.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NoActiveLink`] if there is none.
+    pub(crate) fn link(&self) -> Result<QpRef<Link>, Reason> {
+        self.llc.lock().link().ok_or(Reason::NoActiveLink)
+    }
+
+    /// This end of the first link, as CLC tells it. Process context.
+    pub(crate) fn local_end(&self) -> Option<End> {
+        self.llc.lock().local_end()
+    }
+
+    // ---- what handshakes want ----
+
+    /// The seat of the connection that makes the group. Any context.
+    pub(crate) fn first_seat(this: &Arc<Task<Self>>) -> Option<Seat> {
+        Seat::take(this)
+    }
+
+    /// First contact: the peer's end is known. Brings the queue pair to "ready to
+    /// receive", the server's to "ready to send", and waits for the other end.
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// Why the handshake fails.
+    pub(crate) fn meet(
+        this: &Arc<Task<Self>>,
+        path: &Path,
+        peer: End,
+        agreed: &Negotiated,
+    ) -> Result<(), Reason> {
+        *this.host.lock() = (agreed.peer_os, agreed.peer_host);
+        this.peer_qpn.store(peer.qpn.get(), Ordering::Release);
+        this.llc.lock().meet(this, path, peer)?;
+        Task::kick(this);
+        Ok(())
+    }
+
+    /// Has `waker` woken when `what` has come out. Process context.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NoMemory`].
+    pub(crate) fn wait_for(&self, what: What, waker: &Waker) -> Result<Arc<Wait>, Reason> {
+        self.waits.add(what, waker).map_err(|_| Reason::NoMemory)
+    }
+
+    /// A CLC message is to tell the peer the key of `rmb`; what has to be waited
+    /// for before. Process context.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub(crate) fn announce(
+        this: &Arc<Task<Self>>,
+        rmb: RmbId,
+        waker: &Waker,
+    ) -> Result<Option<Arc<Wait>>, Reason> {
+        let mut llc = this.llc.lock();
+        let registered = || this.pool.lock().registration(rmb) == pool::Registration::Done;
+        if llc.is_met() && !registered() {
+            let wait = this.wait_for(What::Registration(rmb), waker)?;
+            llc.register(this)?;
+            // It may have come to its end before there was somebody to tell.
+            if !registered() {
+                return Ok(Some(wait));
+            }
+        }
+        match llc.announce(rmb) {
+            Ok(Announce::Ready) => Ok(None),
+            Ok(Announce::Wait) => {
+                let wait = this.wait_for(What::Key(rmb), waker)?;
+                drop(llc);
+                Task::kick(this);
+                Ok(Some(wait))
+            }
+            Err(_) => Err(Reason::RegisterBuffer),
+        }
+    }
+
+    /// The peer has answered a CLC message that told the key of `rmb`. Process
+    /// context.
+    pub(crate) fn proven(&self, rmb: RmbId) {
+        self.llc.lock().proven(rmb);
+    }
+
+    /// The peer's memory for one connection: key and address on the link.
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::RemoteKeys`] if it has told too many.
+    pub(crate) fn learn_key(&self, token: smc_proto::wire::llc::Rtoken) -> Result<(), Reason> {
+        self.llc.lock().learn_key(token)
+    }
+
+    /// The peer does not know the group: it takes no more connections, and ends.
+    /// Any context.
+    pub(crate) fn end(this: &Arc<Task<Self>>) {
+        this.set_life(Life::Closing);
+        this.wishes.end.store(true, Ordering::Release);
+        Task::kick(this);
+    }
+
+    // ---- what happens to it ----
+
+    /// The last connection has gone. Any context.
+    fn on_idle(this: &Arc<Task<Self>>) {
+        this.idle_since
+            .store(clc::now().0.max(1), Ordering::Release);
+        if this.is_open() {
+            Task::run_after(this, clc::jiffies_until(clc::now().after(this.idle_time())));
+        }
+    }
+
+    fn idle_time(&self) -> u32 {
+        if self.spec.key.server {
+            IDLE_SERVER
+        } else {
+            IDLE_CLIENT
+        }
+    }
+
+    /// When the group goes, if it is idle.
+    fn idle_until(&self) -> Option<Millis> {
+        if self.conn_count() != 0 {
+            return None;
+        }
+        let since = self.idle_since.load(Ordering::Acquire);
+        (since != 0).then(|| Millis(since).after(self.idle_time()))
+    }
+
+    /// An LLC message came; softirq.
+    fn on_llc(this: &Arc<Task<Self>>, slot: Slot, message: &[u8]) {
+        if this.inbox.lock().push(slot, message).is_err() {
+            // More than any exchange has: what is lost here leads nowhere.
+            this.wishes.end.store(true, Ordering::Release);
+        }
+        Task::kick(this);
+    }
+
+    /// An LLC message has left; `confirm`: the machine wants to know. Any context.
+    fn on_llc_sent(this: &Arc<Task<Self>>, confirm: bool) {
+        if confirm {
+            this.wishes.sent.store(true, Ordering::Release);
+        }
+        if confirm || !this.is(Life::Open) {
+            Task::kick(this);
+        }
+    }
+
+    /// Takes no more connections, if there is none. Any context.
+    fn close_if_empty(&self) -> bool {
+        let mut conns = self.conns.lock();
+        let empty = conns.close_if_empty();
+        drop(conns);
+        if empty {
+            self.set_life(Life::Closing);
+        }
+        empty
+    }
+
+    /// The link's queue pair has failed, or its port. Any context.
+    fn on_link_broken(this: &Arc<Task<Self>>, _slot: Slot) {
+        this.set_life(Life::Closing);
+        this.wishes.broken.store(true, Ordering::Release);
+        Task::kick(this);
+    }
+}
+
+impl Run for Group {
+    fn queue() -> &'static Workqueue {
+        &GROUPS
+    }
+
+    fn run(this: &Arc<Task<Self>>) {
+        let mut llc = this.llc.lock();
+        let ended = llc.advance(this);
+        let next = llc.next_time();
+        drop(llc);
+        if ended {
+            Self::wind_up(this);
+            return;
+        }
+        let next = [next, this.idle_until()].into_iter().flatten().min();
+        if let Some(at) = next {
+            Task::run_after(this, clc::jiffies_until(at));
+        }
+    }
+}
+
+impl Group {
+    /// The group has no links any more: nobody finds it, and its connections are
+    /// at their end. Process context.
+    fn wind_up(this: &Arc<Task<Self>>) {
+        if this.life.swap(Life::Ended as u8, Ordering::AcqRel) == Life::Ended as u8 {
+            return;
+        }
+        peers::leave(this);
+        this.each_conn(|conn| super::conn::Conn::on_group_down(conn));
+    }
+}
+
+/// The device is going away: every group on it ends. Process context; those who
+/// still use the device are waited for elsewhere.
+pub(super) fn device_gone(device: &Arc<Device>) {
+    peers::on_device(device, |group| Group::on_link_broken(group, Slot::S0));
+}
+
+/// A port, or all of them, does not carry anything any more. Process context.
+pub(super) fn port_down(device: &Arc<Device>, port: Option<u32>) {
+    peers::on_device(device, |group| {
+        if port.map_or(true, |port| group.port() == Some(port)) {
+            Group::on_link_broken(group, Slot::S0);
+        }
+    });
+}
+
+/// How many links go through a port. Process context.
+pub(crate) fn links_through(device: &Arc<Device>, port: u32) -> u32 {
+    let mut links = 0;
+    peers::on_device(device, |group| {
+        links += u32::from(group.port() == Some(port));
+    });
+    links
+}
+
+/// Whether connections would be lost with the device: a group of one link has no
+/// other. Process context.
+pub(crate) fn is_only_device(device: &Arc<Device>) -> bool {
+    let mut used = false;
+    peers::on_device(device, |group| used |= group.conn_count() != 0);
+    used
+}
+
+/// Link groups can be made while it exists.
+pub(crate) struct Registration {
+    _queue: WorkqueueRegistration,
+}
+
+impl Registration {
+    pub(crate) fn register() -> Result<Self> {
+        Ok(Self {
+            _queue: GROUPS.start(c_str!("smc_group"))?,
+        })
+    }
+}
+
+/// Dropped, it ends all groups, and gives them the time to tell their peers.
+pub(crate) struct Farewell;
+
+impl Drop for Farewell {
+    /// Process context; sleeps.
+    fn drop(&mut self) {
+        for_each(Group::end);
+        for _ in 0..FAREWELL_ROUNDS {
+            let mut any = false;
+            for_each(|_| any = true);
+            if !any {
+                return;
+            }
+            time::sleep_ms(FAREWELL_ROUND);
+        }
+        // Their devices, which go next, end the others.
+    }
+}

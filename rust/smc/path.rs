@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of one connection over RDMA.
+
+use super::{
+    device::{self, Device},
+    eid, identity,
+};
+use crate::abstractions::{
+    net::{
+        route::{self, NextHop, Route},
+        sock::Sock,
+        socket::Address,
+    },
+    rdma::{GidRef, Mtu},
+};
+use core::net::{IpAddr, Ipv4Addr};
+use kernel::{prelude::*, sync::Arc};
+use smc_proto::{
+    handshake::{self, IsmKey, Lookup, Offer, OfferV2, OfferV2Kind},
+    wire::{
+        clc::{Entries, GidChid, IpArea, Reason, Sender},
+        types::{Eid, Gid, Mac, QpMtu},
+    },
+};
+
+/// A RoCE port of this host, for a connection, and what leads from there.
+pub(crate) struct Path {
+    device: Arc<Device>,
+    port: u32,
+    gid: GidRef,
+    mtu: Mtu,
+    /// MAC address of the next hop, where a gateway is on the way.
+    gateway: Option<Mac>,
+}
+
+/// The IPv4 address in `addr`, if it is one.
+fn ipv4(addr: IpAddr) -> Option<Ipv4Addr> {
+    match addr {
+        IpAddr::V4(addr) => Some(addr),
+        IpAddr::V6(addr) => addr.to_ipv4_mapped(),
+    }
+}
+
+impl Path {
+    fn of_route(sock: &Sock, route: &Route) -> Option<Self> {
+        let addr = ipv4(route.saddr)?;
+        let found = device::find_v2(sock.net(), &route.netdev, addr)?;
+        let mtu = found.device.dev().port(found.port).ok()?.mtu;
+        Some(Self {
+            device: found.device,
+            port: found.port,
+            gid: found.gid,
+            mtu,
+            gateway: None,
+        })
+    }
+
+    /// The port for a connection that `sock` is about to make, by the route that
+    /// TCP will take. Process context.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn before_connect(sock: &Sock, to: &Address<'_>) -> Result<Self, Reason> {
+        if sock.has_ipsec_policy() {
+            return Err(Reason::Ipsec);
+        }
+        let route = Route::lookup(sock, to).map_err(|_| Reason::NoDevice)?;
+        Self::of_route(sock, &route).ok_or(Reason::NoDevice)
+    }
+
+    /// The port for a connection that has come, towards the client's port.
+    /// Process context.
+    fn towards(sock: &Sock, peer: &Gid) -> Option<Self> {
+        let mut path = Self::of_route(sock, &Route::of(sock)?)?;
+        let hop = path.next_hop(sock, peer)?;
+        path.gateway = hop.gateway.then_some(hop.mac.map(Mac)?);
+        Some(path)
+    }
+
+    fn next_hop(&self, sock: &Sock, peer: &Gid) -> Option<NextHop> {
+        let daddr = Ipv4Addr::from(peer.ipv4()?);
+        route::next_hop(sock.net(), self.gid.ipv4()?, daddr).ok()
+    }
+
+    /// How the client gets to the server's port, which has told that a gateway is
+    /// on the way. Process context.
+    pub(crate) fn route_to(&mut self, sock: &Sock, peer: &Gid) -> Option<handshake::Route> {
+        let hop = self.next_hop(sock, peer)?;
+        if !hop.gateway {
+            return Some(handshake::Route::Direct);
+        }
+        self.gateway = Some(Mac(hop.mac?));
+        Some(handshake::Route::Gateway)
+    }
+
+    pub(crate) fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    pub(crate) fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// VLAN of the port's interface; 0 for none.
+    pub(crate) fn vlan(&self) -> u16 {
+        self.gid.ethernet().and_then(|(_, vlan)| vlan).unwrap_or(0)
+    }
+
+    pub(crate) fn gid_ref(&self) -> &GidRef {
+        &self.gid
+    }
+
+    /// Whether no gateway is on the way.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.gateway.is_none()
+    }
+
+    /// Where frames to the peer go first.
+    pub(crate) fn first_hop(&self, peer: Mac) -> Mac {
+        self.gateway.unwrap_or(peer)
+    }
+
+    /// GID of the port.
+    pub(crate) fn gid(&self) -> Gid {
+        Gid(self.gid.gid())
+    }
+
+    /// MAC address of the port.
+    pub(crate) fn mac(&self) -> Mac {
+        Mac(self.gid.ethernet().map(|(mac, _)| mac).unwrap_or_default())
+    }
+
+    /// Path MTU that the port can do.
+    pub(crate) fn mtu(&self) -> QpMtu {
+        QpMtu::from_bits(self.mtu as u8).unwrap_or_default()
+    }
+
+    /// This host and the port, for CLC messages.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender {
+            peer_id: identity::peer_id(),
+            gid: self.gid(),
+            mac: self.mac(),
+        }
+    }
+}
+
+/// Room for the EIDs of a Proposal, in bytes.
+pub(crate) const EID_AREA: usize = eid::MAX_UEIDS * 32;
+
+/// What a client offers over `path`: SMC-Rv2.
+pub(crate) fn offer<'a>(path: &Path, limits: Limits, area: &'a mut [u8; EID_AREA]) -> Offer<'a> {
+    let sender = path.sender();
+    Offer {
+        // The GID there is one of version 1, which is not offered.
+        sender: Sender {
+            gid: Gid::default(),
+            ..sender
+        },
+        ism: GidChid::default(),
+        v1: None,
+        v2: Some(OfferV2 {
+            kind: OfferV2Kind::R(sender.gid),
+            eids: Entries::fill(area, eid::list().as_slice().iter().copied())
+                .unwrap_or(Entries::EMPTY),
+            seid: None,
+            max_conns: limits.max_conns,
+            max_links: limits.max_links,
+            feature_mask: 0,
+        }),
+    }
+}
+
+/// Limits of a link group that this host would agree to.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_conns: u8,
+    pub(crate) max_links: u8,
+}
+
+/// What a server's handshake asks about its connection.
+pub(crate) struct Host<'a> {
+    connection: &'a Sock,
+    path: &'a mut Option<Path>,
+}
+
+impl<'a> Host<'a> {
+    /// The answers for one connection; a port that is found is put into `path`.
+    pub(crate) fn of(connection: &'a Sock, path: &'a mut Option<Path>) -> Self {
+        Self { connection, path }
+    }
+}
+
+impl Lookup for Host<'_> {
+    fn ism_v2_capable(&mut self) -> bool {
+        false
+    }
+
+    fn ism_v2(&mut self, _peer: &IsmKey) -> bool {
+        false
+    }
+
+    fn ism_v1(&mut self, _gid: u64) -> bool {
+        false
+    }
+
+    fn roce_v2(&mut self, gid: &Gid) -> bool {
+        *self.path = Path::towards(self.connection, gid);
+        self.path.is_some()
+    }
+
+    fn roce_v1(&mut self) -> bool {
+        false
+    }
+
+    fn same_subnet(&mut self, ip: &IpArea<'_>) -> bool {
+        route::any_address(self.connection, |addr, len| ip.matches(addr, len))
+    }
+
+    fn vlan(&mut self) -> bool {
+        true
+    }
+
+    fn has_ueid(&mut self, eid: &Eid) -> bool {
+        eid::has(eid)
+    }
+
+    fn seid(&mut self) -> Option<Eid> {
+        None
+    }
+}

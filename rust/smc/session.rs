@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a handshake gets hold of on its way to an SMC-R connection: a place in a
+//! link group, buffers, the connection itself. What it has not passed on is given
+//! back when it is dropped.
+
+use super::{
+    conn::{Conn, ConnParts, PeerEnd},
+    group::{self, Found, Group, Known, Meeting, PeerKey, Rmbe, Seat, SendBuffer, Spec},
+    identity,
+    path::{Limits, Path},
+    sysctl::Settings,
+    wait::{Outcome, Wait, Waker, What},
+};
+use crate::abstractions::{net::sock::Sock, time::jiffies_to_msecs, work::Task};
+use core::task::Poll;
+use kernel::{prelude::*, sync::Arc};
+use smc_proto::{
+    cursor::RingSize,
+    group::{End, FirstError, Role},
+    handshake::{GroupFate, LocalRdma, Negotiated, Peer, RdmaKey},
+    wire::{
+        clc::{Entries, Reason, SmcrBody},
+        llc::Rtoken,
+        types::BufSize,
+    },
+};
+
+/// Links of a group that this host agrees to.
+const MAX_LINKS: u8 = 1;
+
+/// What this host agrees to for groups of connections of `sock`.
+pub(crate) fn limits(sock: &Sock) -> Limits {
+    let settings = Settings::of(sock.net());
+    Limits {
+        max_conns: settings.max_conns,
+        max_links: settings.max_links.min(MAX_LINKS),
+    }
+}
+
+/// One end's part of a connection in the making.
+pub(crate) struct Session {
+    role: Role,
+    pub(crate) path: Option<Path>,
+    seat: Option<Seat>,
+    group: Option<Arc<Task<Group>>>,
+    meeting: Option<Meeting>,
+    buffers: Option<Buffers>,
+    conn: Option<Arc<Task<Conn>>>,
+    wait: Option<Arc<Wait>>,
+    /// The peer may know of our element.
+    announced: bool,
+    /// This handshake has made the group.
+    first: bool,
+    /// Name of the host, for first contacts.
+    gid: [u8; 16],
+}
+
+struct Buffers {
+    rmbe: Rmbe,
+    sndbuf: SendBuffer,
+}
+
+type Step<T> = Poll<Result<T, Reason>>;
+
+impl Session {
+    pub(crate) const fn new(role: Role) -> Self {
+        Self {
+            role,
+            path: None,
+            seat: None,
+            group: None,
+            meeting: None,
+            buffers: None,
+            conn: None,
+            wait: None,
+            announced: false,
+            first: false,
+            gid: [0; 16],
+        }
+    }
+
+    fn key(&self, sock: &Sock, key: &RdmaKey) -> Result<PeerKey, Reason> {
+        let path = self.path.as_ref().ok_or(Reason::NoSmcrDevice)?;
+        let mut peer = PeerKey {
+            net: sock.net().cookie(),
+            device: path.device().id(),
+            server: self.role == Role::Server,
+            v1: key.version.is_v1(),
+            peer_id: [0; 8],
+            gid: [0; 16],
+            mac: [0; 6],
+            vlan: path.vlan(),
+        };
+        peer.set_peer(key.peer_id, key.gid, key.mac);
+        Ok(peer)
+    }
+
+    // ---- the group ----
+
+    /// Server: a group for the connection, and whether it is a new one.
+    pub(crate) fn find_or_create(
+        &mut self,
+        sock: &Sock,
+        key: &RdmaKey,
+        agreed: &Negotiated,
+        waker: &Waker,
+    ) -> Step<bool> {
+        let peer = match self.key(sock, key) {
+            Ok(peer) => peer,
+            Err(e) => return Poll::Ready(Err(e)),
+        };
+        match group::find_or_create(&peer, waker) {
+            Err(_) => Poll::Ready(Err(Reason::NoMemory)),
+            Ok(Found::Wait) => Poll::Pending,
+            Ok(Found::Seat(seat)) => {
+                self.sit(seat);
+                Poll::Ready(Ok(false))
+            }
+            Ok(Found::First(meeting)) => {
+                self.meeting = Some(meeting);
+                Poll::Ready(self.make(sock, peer, key, agreed).map(|()| true))
+            }
+        }
+    }
+
+    /// Client: the group that the server has chosen.
+    ///
+    /// # Errors
+    ///
+    /// That it is not known here.
+    pub(crate) fn find(&mut self, sock: &Sock, key: &RdmaKey) -> Result<(), Reason> {
+        let peer = self.key(sock, key)?;
+        match group::find(&peer, key.qpn) {
+            Known::Seat(seat) => {
+                self.sit(seat);
+                Ok(())
+            }
+            Known::NoLink => Err(Reason::NoServerLink),
+            Known::Nothing => Err(Reason::SyncError),
+        }
+    }
+
+    /// Client: a new group.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn create(
+        &mut self,
+        sock: &Sock,
+        key: &RdmaKey,
+        agreed: &Negotiated,
+    ) -> Result<(), Reason> {
+        let peer = self.key(sock, key)?;
+        self.make(sock, peer, key, agreed)
+    }
+
+    fn sit(&mut self, seat: Seat) {
+        self.group = Some(seat.group().clone());
+        self.seat = Some(seat);
+    }
+
+    fn make(
+        &mut self,
+        sock: &Sock,
+        peer: PeerKey,
+        key: &RdmaKey,
+        agreed: &Negotiated,
+    ) -> Result<(), Reason> {
+        let path = self.path.as_ref().ok_or(Reason::NoSmcrDevice)?;
+        let settings = Settings::of(sock.net());
+        let spec = Spec {
+            key: peer,
+            version: agreed.version,
+            eid: agreed.eid,
+            release: agreed.release,
+            max_conns: agreed.max_conns,
+            max_links: agreed.max_links,
+            direct: path.is_direct(),
+            memory: settings.buf_type,
+            test_link: jiffies_to_msecs(settings.testlink_time),
+        };
+        let end = End {
+            gid: key.gid,
+            mac: key.mac,
+            ..End::default()
+        };
+        let group = Group::create(spec, path, end).map_err(|e| {
+            if e == ENOMEM {
+                Reason::NoMemory
+            } else {
+                Reason::Internal
+            }
+        })?;
+        self.first = true;
+        self.group = Some(group.clone());
+        self.seat = Some(Group::first_seat(&group).ok_or(Reason::NoMemory)?);
+        Ok(())
+    }
+
+    // ---- buffers and keys ----
+
+    /// Gets everything that the next CLC message tells of. To be called again
+    /// when woken, until it is ready.
+    pub(crate) fn prepare(&mut self, sock: &Sock, agreed: &Negotiated, waker: &Waker) -> Step<()> {
+        if let Some(wait) = &self.wait {
+            match wait.outcome() {
+                None => return Poll::Pending,
+                Some(Outcome::There) => self.wait = None,
+                Some(Outcome::Failed(e)) => return Poll::Ready(Err(e)),
+                Some(Outcome::NoLink(_)) => return Poll::Ready(Err(Reason::NoActiveLink)),
+            }
+        }
+        match self.try_prepare(sock, agreed, waker) {
+            Ok(None) => Poll::Ready(Ok(())),
+            Ok(Some(wait)) => {
+                self.wait = Some(wait);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e)),
+        }
+    }
+
+    fn try_prepare(
+        &mut self,
+        sock: &Sock,
+        agreed: &Negotiated,
+        waker: &Waker,
+    ) -> Result<Option<Arc<Wait>>, Reason> {
+        let group = self.group.clone().ok_or(Reason::NoActiveLink)?;
+        if self.buffers.is_none() {
+            self.buffers = Some(Buffers::get(&group, sock)?);
+        }
+        let Some(buffers) = &self.buffers else {
+            return Err(Reason::NoMemory);
+        };
+        if let Some(wait) = Group::announce(&group, buffers.rmbe.rmb(), waker)? {
+            return Ok(Some(wait));
+        }
+        self.make_conn(sock, &group)?;
+        if self.role == Role::Client {
+            self.take_peer(agreed, waker)?;
+        }
+        Ok(None)
+    }
+
+    fn make_conn(&mut self, sock: &Sock, group: &Arc<Task<Group>>) -> Result<(), Reason> {
+        let (Some(buffers), Some(seat)) = (self.buffers.take(), self.seat.take()) else {
+            return Err(Reason::Internal);
+        };
+        let link = group.link()?;
+        let conn = Conn::new(ConnParts {
+            sock: sock.into(),
+            seat,
+            link,
+            sndbuf: buffers.sndbuf,
+            rmbe: buffers.rmbe,
+        })
+        .map_err(|_| Reason::NoMemory)?;
+        conn.seat().occupy(&conn);
+        self.conn = Some(conn);
+        Ok(())
+    }
+
+    /// The peer's part of the connection is known. In a new group its queue pair
+    /// is met.
+    ///
+    /// # Errors
+    ///
+    /// Why the handshake fails.
+    pub(crate) fn take_peer(&mut self, agreed: &Negotiated, waker: &Waker) -> Result<(), Reason> {
+        let group = self.group.as_ref().ok_or(Reason::NoActiveLink)?;
+        let conn = self.conn.as_ref().ok_or(Reason::Internal)?;
+        let Some(Peer::Rdma(peer)) = &agreed.peer else {
+            return Err(Reason::Internal);
+        };
+        group.learn_key(Rtoken {
+            rkey: peer.rkey,
+            addr: peer.rmb_addr,
+        })?;
+        Conn::set_peer(conn, peer_end(peer)?);
+        if agreed.first_contact {
+            let path = self.path.as_ref().ok_or(Reason::NoSmcrDevice)?;
+            self.wait = Some(group.wait_for(What::FirstContact, waker)?);
+            Group::meet(group, path, end_of(peer), agreed)?;
+        } else if self.role == Role::Server {
+            if let Some(rmb) = conn.rmb() {
+                group.proven(rmb);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the Accept or Confirm says of this end. From here on the peer may know
+    /// it.
+    pub(crate) fn local(&mut self) -> Option<LocalRdma<'_>> {
+        let path = self.path.as_ref()?;
+        let group = self.group.as_ref()?;
+        let end = group.local_end()?;
+        let conn = self.conn.as_ref()?;
+        let element = conn.element()?;
+        self.announced = true;
+        let gids = Entries::fill(&mut self.gid, [end.gid]).unwrap_or(Entries::EMPTY);
+        let mut sender = path.sender();
+        sender.gid = end.gid;
+        sender.mac = end.mac;
+        Some(LocalRdma {
+            sender,
+            qpn: end.qpn,
+            rkey: element.token.rkey,
+            rmbe_index: element.index,
+            token: conn.seat().token(),
+            rmbe_size: BufSize::holding(element.size.bytes()),
+            mtu: end.mtu,
+            rmb_addr: element.token.addr,
+            psn: end.psn,
+            direct: path.is_direct(),
+            gids,
+            hostname: identity::hostname(),
+        })
+    }
+
+    /// What has become of the first link.
+    pub(crate) fn link(&mut self) -> Poll<Result<(), FirstError>> {
+        let outcome = match &self.wait {
+            None => Some(Outcome::NoLink(FirstError::Ended)),
+            Some(wait) => wait.outcome(),
+        };
+        match outcome {
+            None => Poll::Pending,
+            Some(Outcome::There) => Poll::Ready(Ok(())),
+            Some(Outcome::NoLink(e)) => Poll::Ready(Err(e)),
+            Some(Outcome::Failed(_)) => Poll::Ready(Err(FirstError::NotReady)),
+        }
+    }
+
+    /// The handshake has succeeded: the connection, which is up.
+    pub(crate) fn establish(&mut self) -> Option<Arc<Task<Conn>>> {
+        let conn = self.conn.take()?;
+        self.meeting = None;
+        self.group = None;
+        self.wait = None;
+        Conn::establish(&conn);
+        Some(conn)
+    }
+
+    /// The handshake has failed, or tries something else.
+    pub(crate) fn give_up(&mut self, fate: GroupFate) {
+        if let Some(conn) = self.conn.take() {
+            // Who has declined will not write.
+            Conn::abandon(&conn, self.announced && fate == GroupFate::Keep);
+        }
+        self.buffers = None;
+        self.seat = None;
+        self.wait = None;
+        if let Some(group) = self.group.take() {
+            if self.first || fate != GroupFate::Keep {
+                Group::end(&group);
+            }
+        }
+        self.first = false;
+        self.announced = false;
+        self.meeting = None;
+    }
+}
+
+impl Drop for Session {
+    /// Process context.
+    fn drop(&mut self) {
+        self.give_up(GroupFate::Keep);
+    }
+}
+
+impl Buffers {
+    /// Buffers of the sizes that are set, or smaller ones.
+    fn get(group: &Arc<Task<Group>>, sock: &Sock) -> Result<Self, Reason> {
+        let settings = Settings::of(sock.net());
+        let rcv = sock.set_rcvbuf().map_or(settings.rmem, |set| set / 2);
+        let snd = sock.set_sndbuf().map_or(settings.wmem, |set| set / 2);
+        let smaller = |wanted: u32| {
+            (0..=RingSize::at_least(wanted).compressed())
+                .rev()
+                .filter_map(RingSize::from_compressed)
+        };
+        let rmbe = smaller(rcv).find_map(|size| Rmbe::take(group, size).ok());
+        let sndbuf = smaller(snd).find_map(|size| SendBuffer::take(group, size).ok());
+        match (rmbe, sndbuf) {
+            (Some(rmbe), Some(sndbuf)) => Ok(Self { rmbe, sndbuf }),
+            _ => Err(Reason::NoMemory),
+        }
+    }
+}
+
+fn end_of(peer: &SmcrBody) -> End {
+    End {
+        mac: peer.sender.mac,
+        gid: peer.sender.gid,
+        qpn: peer.qpn,
+        psn: peer.psn,
+        mtu: peer.mtu,
+    }
+}
+
+fn peer_end(peer: &SmcrBody) -> Result<PeerEnd, Reason> {
+    let size = RingSize::from_compressed(peer.rmbe_size.bits()).ok_or(Reason::Internal)?;
+    let base = peer
+        .rmb_addr
+        .0
+        .checked_add(peer.rmbe_index.offset(peer.rmbe_size));
+    Ok(PeerEnd {
+        token: peer.token,
+        rkey: peer.rkey.0,
+        base: base.ok_or(Reason::RemoteKeys)?,
+        size,
+    })
+}
