@@ -5,6 +5,7 @@ Format: Documentation/dev-tools/ktap.rst of the kernel.
 """
 
 import re
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import List, Optional
@@ -65,49 +66,96 @@ def parse(output: str) -> Parsed:
 
 
 class Writer:
-    """Writes a run as KTAP, one test file a subtest."""
+    """Writes a run as KTAP, one test file a subtest.
+
+    Tests may run at the same time: at most one of them in the foreground, whose
+    lines are written as they come; those of the others follow it.
+    """
 
     def __init__(self, out, total: int):
         self.out = out
         self.number = 0
         self.counts = Counts()
-        self.began = time.monotonic()
-        self._print("KTAP version 1")
-        self._print(f"1..{total}")
+        self._lock = threading.Lock()
+        self._foreground: Optional["Report"] = None
+        self._waiting: List["Report"] = []
+        self.line("KTAP version 1")
+        self.line(f"1..{total}")
 
-    def _print(self, line: str) -> None:
+    def line(self, line: str) -> None:
         self.out.write(line + "\n")
         self.out.flush()
 
+    def begin(self, name: str, foreground: bool) -> "Report":
+        report = Report(self, name, foreground)
+        if foreground:
+            with self._lock:
+                self._foreground = report
+        report.line(f"# Subtest: {name}")
+        return report
+
+    def end(self, report: "Report") -> None:
+        """Counts a report that is complete, and writes what is left of it."""
+        with self._lock:
+            self._waiting.append(report)
+            if self._foreground is report:
+                self._foreground = None
+            elif self._foreground is not None:
+                return
+            # It first, whose lines are there already.
+            self._waiting.sort(key=lambda r: not r.foreground)
+            for done in self._waiting:
+                self.number += 1
+                self.counts.add(done.counts)
+                for line in done.lines:
+                    self.line(line)
+                self.line(f"{done.word} {self.number} {done.name}{done.tail}")
+            self._waiting.clear()
+
+    def summary(self) -> None:
+        self.line(f"# Totals: pass:{self.counts.passed} fail:{self.counts.failed} "
+                  f"skip:{self.counts.skipped}")
+        self.line(str(self.counts))
+
+
+class Report:
+    """What is written of one test."""
+
+    def __init__(self, writer: Writer, name: str, foreground: bool):
+        self.writer = writer
+        self.name = name
+        self.foreground = foreground
+        self.lines: List[str] = []
+        self.counts = Counts()
+        self.word = "ok"
+        self.tail = ""
+        self.began = time.monotonic()
+
+    def line(self, line: str) -> None:
+        if self.foreground:
+            self.writer.line(line)
+        else:
+            self.lines.append(line)
+
     def comment(self, text: str) -> None:
         for line in text.splitlines() or [""]:
-            self._print(f"# {line}")
-
-    def begin(self, name: str) -> None:
-        self.began = time.monotonic()
-        self._print(f"# Subtest: {name}")
+            self.line(f"# {line}")
 
     def passthrough(self, line: str) -> None:
-        self._print(f"    {line}")
+        self.line(f"    {line}")
 
-    def end(self, name: str, counts: Counts, failure: Optional[str], skip: Optional[str]) -> None:
-        self.number += 1
+    def end(self, counts: Counts, failure: Optional[str], skip: Optional[str]) -> None:
         if failure is not None and counts.failed == 0:
             counts.failed += 1
         if skip is not None and failure is None and not (counts.passed or counts.skipped):
             counts.skipped += 1
-        self.counts.add(counts)
-        word = "not ok" if failure is not None else "ok"
-        tail = f" # SKIP {skip}" if skip is not None and failure is None else ""
+        self.counts = counts
+        self.word = "not ok" if failure is not None else "ok"
+        self.tail = f" # SKIP {skip}" if skip is not None and failure is None else ""
         if failure is not None:
-            self.comment(f"{name}: {failure}")
-        self.comment(f"{name} took {time.monotonic() - self.began:.1f} s")
-        self._print(f"{word} {self.number} {name}{tail}")
-
-    def summary(self) -> None:
-        self._print(f"# Totals: pass:{self.counts.passed} fail:{self.counts.failed} "
-                    f"skip:{self.counts.skipped}")
-        self._print(str(self.counts))
+            self.comment(f"{self.name}: {failure}")
+        self.comment(f"{self.name} took {time.monotonic() - self.began:.1f} s")
+        self.writer.end(self)
 
 
 def failed_names(lines: List[str]) -> List[str]:

@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,8 @@ class Suite:
         self.log = log
         self.guests: Dict[Tuple[str, str], Guest] = {}
         self.generation = 0
+        self.report: Optional[ktap.Report] = None
+        self.process: Optional[subprocess.Popen] = None
 
     # ---- guests ----------------------------------------------------------
 
@@ -126,6 +129,15 @@ class Suite:
         if guest is not None:
             guest.kill()
 
+    def end(self) -> None:
+        """Ends the test that runs in another thread, if one does."""
+        process = self.process
+        if process is not None:
+            try:
+                os.killpg(process.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
     def close(self) -> None:
         for guest in self.guests.values():
             guest.stop()
@@ -133,12 +145,12 @@ class Suite:
 
     # ---- one test --------------------------------------------------------
 
-    def run(self, test: Test, flavour: str) -> bool:
+    def run(self, test: Test, flavour: str, foreground: bool = True) -> bool:
         """Runs `test` on `flavour` and reports it; whether it passed."""
         name = test.name if flavour == "base" else f"{test.name} [{flavour}]"
         out = self.out / re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
         out.mkdir(parents=True, exist_ok=True)
-        self.writer.begin(name)
+        self.report = self.writer.begin(name, foreground)
         counts, failure, skip = ktap.Counts(), None, None
         for attempt in range(RUNS):
             try:
@@ -150,8 +162,8 @@ class Suite:
                 # A guest that ends without a word from its kernel: so did the emulator.
                 if not lost or attempt == RUNS - 1:
                     break
-                self.writer.comment(f"{name}: {failure}, by no fault of its kernel; once more")
-        self.writer.end(name, counts, failure, skip)
+                self.report.comment(f"{name}: {failure}, by no fault of its kernel; once more")
+        self.report.end(counts, failure, skip)
         return failure is None
 
     def _run(self, test: Test, flavour: str, out: Path):
@@ -217,42 +229,48 @@ class Suite:
         process = subprocess.Popen([str(test.path)], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    start_new_session=True, env=env, cwd=out)
-        deadline = time.monotonic() + test.limit * slow
-        timer_fired = False
+        self.process = process
+        expired = threading.Event()
 
-        def expire(_signo, _frame):
-            nonlocal timer_fired
-            timer_fired = True
+        def expire() -> None:
+            expired.set()
             os.killpg(process.pid, signal.SIGKILL)
 
-        previous = signal.signal(signal.SIGALRM, expire)
-        signal.setitimer(signal.ITIMER_REAL, max(1.0, deadline - time.monotonic()))
+        timer = threading.Timer(max(1.0, test.limit * slow), expire)
+        timer.start()
         try:
             with open(out / "output.tap", "w", encoding="utf-8") as log:
                 for raw in process.stdout:
                     line = raw.decode(errors="replace").rstrip("\n")
                     lines.append(line)
                     log.write(line + "\n")
-                    self.writer.passthrough(line)
+                    self.report.passthrough(line)
+            # Not reaped before the timer is off: it ends whom the number belongs to.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            timer.cancel()
+            timer.join()
             status = process.wait()
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
+            self.process = None
+            timer.cancel()
             try:
                 os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             control.close()
-        return ("timeout" if timer_fired else status), "\n".join(lines) + "\n"
+        return ("timeout" if expired.is_set() else status), "\n".join(lines) + "\n"
 
     def _control_path(self) -> Path:
         """Where tests reach the guests."""
-        return Path(self.environment["SMC_RS_SOCKETS"]) / "control"
+        return Path(self.environment["SMC_RS_SOCKETS"]) / f"control-{id(self)}"
 
     def _aftermath(self, guests: Dict[str, Guest], marks: Dict[str, int], out: Path,
                    slow: float) -> Optional[str]:
         """What the test left behind in the guests that it must not."""
         bad = None
+        for guest in guests.values():
+            # One that hangs need not have the time that the rest may take.
+            guest.run("true", 5 * slow, admin=True, grace=5 * slow)
         for host, guest in guests.items():
             status, text = guest.run(
                 f"dmesg > {guest.share}/dmesg; guest_end_test && guest_reset && leak_report",
@@ -262,14 +280,14 @@ class Suite:
             if status != 0:
                 bad = bad or f"{host} could not be put back: {report[-400:]}"
             elif "unreferenced object" in report:
-                self.writer.comment(report[:4000])
+                self.report.comment(report[:4000])
                 bad = bad or f"{host}: kmemleak reports a leak"
         for host, guest in guests.items():
             text = guest.console_since(marks[host])
             (out / f"console-{host}").write_text(text, encoding="utf-8")
             splat = console.splats(text)
             if splat:
-                self.writer.comment("\n".join(splat))
+                self.report.comment("\n".join(splat))
                 # It first: what follows in a broken kernel explains little.
                 bad = f"{host}: the kernel complains: {splat[min(2, len(splat) - 1)].strip()}"
                 self.guests.pop((guest.setup.flavour, host)).stop()
@@ -287,7 +305,7 @@ class Suite:
             (out / f"console-{guest.name}").write_text(text, encoding="utf-8")
             silent = silent or not guest.alive() and not console.splats(text)
             tail = console.splats(text) or text.splitlines()[-15:]
-            self.writer.comment(f"{guest.name}'s console:\n" + "\n".join(tail))
+            self.report.comment(f"{guest.name}'s console:\n" + "\n".join(tail))
             guest.kill()
         return silent
 

@@ -3,7 +3,7 @@
 #
 # Building the module: what is refused, and that only what changed is made anew.
 #
-# limit: 300
+# limit: 600
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 # A tree of its own, since sources are touched here.

@@ -24,12 +24,12 @@ module() {
 # modules SERVER CLIENT: smc_rs, smc or none
 modules() { module server "$1" && module client "$2"; }
 
-# reasons HOST: of the fallbacks since the last call, one word each
-reasons() {
-	on "$1" 'grep -o "fallback_rsn=.*" /sys/kernel/tracing/trace | cut -d= -f2 |
+# In a guest: why sockets fell back since the last call, one word each.
+REASONS='reasons() {
+	grep -o "fallback_rsn=.*" /sys/kernel/tracing/trace | cut -d= -f2 |
 		while read -r n; do printf "0x%x " $((n & 0xffffffff)); done
-		echo > /sys/kernel/tracing/trace'
-}
+	echo > /sys/kernel/tracing/trace
+}'
 
 # port: of the last exchange; cases run in processes of their own.
 port() { cat "$SMC_RS_TEST_OUT/port"; }
@@ -38,28 +38,27 @@ port() { cat "$SMC_RS_TEST_OUT/port"; }
 serve() {
 	local PORT=$(($(port) + 1))
 	echo $PORT > "$SMC_RS_TEST_OUT/port"
-	on -t 40 server "stream server $1 0 $PORT $2 > /dev/null & wait_listen $PORT"
+	on -t 40 server "echo > /sys/kernel/tracing/trace; stream server $1 0 $PORT $2 > /dev/null & wait_listen $PORT"
 }
 
-# The two kinds of exchange, between families of a server and a client: three
-# connections, their bytes compared; and one whose first bytes are in its SYN.
-two() { serve "$1" 2 && on -t 40 client "stream client $2 0 \$PEER $(port) 2 20000"; }
-fastopen() {
-	serve "$1" 1 && on -t 40 client "stream fastopen $2 0 \$PEER $(port)" | tee "$SMC_RS_TEST_OUT/fastopen" &&
-		grep -qx 'in the SYN' "$SMC_RS_TEST_OUT/fastopen"
-}
-
-# expect EXCHANGE SERVER_FAMILY CLIENT_FAMILY SERVER_REASONS CLIENT_REASONS
+# expect SERVER_FAMILY CLIENT_FAMILY N CLIENT SERVER_REASONS CLIENT_REASONS: the
+# reasons of N connections by `stream CLIENT`, whose output is kept.
 expect() {
 	local server client
-	reasons server > /dev/null
-	reasons client > /dev/null
-	"$1" "$2" "$3" || return 1
-	server=$(reasons server)
-	client=$(reasons client)
+	serve "$1" "$3" || return 1
+	on -t 40 client "$REASONS
+		echo > /sys/kernel/tracing/trace
+		stream ${4/FAMILY/$2 0 \$PEER $(port)} || exit 1
+		reasons" > "$SMC_RS_TEST_OUT/client" || { cat "$SMC_RS_TEST_OUT/client"; return 1; }
+	client=$(grep '^0x' "$SMC_RS_TEST_OUT/client")
+	server=$(on server "$REASONS"$'\n'reasons)
 	echo "server: $server client: $client"
-	[ "$server" = "$4" ] && [ "$client" = "$5" ]
+	[ "$server" = "$5" ] && [ "$client" = "$6" ]
 }
+
+# Two connections, whose bytes are compared; one whose first bytes are in its SYN.
+two() { expect "$1" "$2" 2 "client FAMILY 2 20000" "$3" "$4"; }
+fastopen() { expect "$1" "$2" 1 "fastopen FAMILY" "$3" "$4" && grep -qx 'in the SYN' "$SMC_RS_TEST_OUT/client"; }
 
 # times N REASON
 times() { local i; for ((i = 0; i < $1; i++)); do printf '%s ' "$2"; done; }
@@ -96,16 +95,16 @@ plan $((7 * ${#roles[@]} + 6))
 for r in "${roles[@]}"; do
 	server=${r% *} client=${r#* }
 	check "server $server, client $client" modules "$server" "$client"
-	check "$r: a TCP client: the peer has no SMC" expect two 43 2 "$(times 2 $PEER_NO_SMC)" ''
-	check "$r: a TCP server: the peer has no SMC" expect two 2 43 '' "$(times 2 $PEER_NO_SMC)"
+	check "$r: a TCP client: the peer has no SMC" two 43 2 "$(times 2 $PEER_NO_SMC)" ''
+	check "$r: a TCP server: the peer has no SMC" two 2 43 '' "$(times 2 $PEER_NO_SMC)"
 	check "$r: it was offered SMC" options 2 0
-	check "$r: both, without a device" expect two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
+	check "$r: both, without a device" two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
 	check "$r: both have said that they have SMC" options 2 2
-	check "$r: the client's fast open" expect fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
+	check "$r: the client's fast open" fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
 done
 check "this module on both hosts" modules smc_rs smc_rs
 check "IPv6" eval 'on -t 40 server "stream server 43 1 5151 2 > /dev/null & wait_listen 5151" && on -t 40 client "stream client 43 1 \$PEER6 5151 2 100000"'
-check "the client's fast open" fastopen 43 43
+check "the client's fast open" fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
 check "is a SYN with its bytes" data_in_syn
 check "and without the option" options 0 0
 check "rmmod while a TCP connection lives on" unloads_under_them
