@@ -42,6 +42,7 @@ pub(crate) struct Stack {
     _conns: conn::Registration,
     _devices: pnet::DeviceWatch,
     _namespaces: netns::Namespaces,
+    _claim: socket::Claim,
     _c_module: coexist::Refusal,
 }
 
@@ -54,6 +55,7 @@ impl Stack {
     pub(crate) fn register() -> Result<Self> {
         // First, so that the C module cannot come in between.
         let c_module = coexist::Refusal::register()?;
+        let claim = socket::Claim::register()?;
         identity::choose();
         let namespaces = netns::Namespaces::register()?;
         let devices = pnet::DeviceWatch::register()?;
@@ -73,6 +75,7 @@ impl Stack {
             _conns: conns,
             _devices: devices,
             _namespaces: namespaces,
+            _claim: claim,
             _c_module: c_module,
         })
     }

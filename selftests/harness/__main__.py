@@ -28,9 +28,14 @@ def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
 
     def setup(flavour: str) -> Setup:
         kdir = Path(os.environ[f"SMC_RS_KDIR_{flavour.upper()}"])
+        built = Path(os.environ[f"SMC_RS_MODULE_{flavour.upper()}"])
+        # A copy: a build meanwhile shall not change what is tested.
+        module = out / f"module-{flavour}" / built.name
+        if not module.exists() and built.exists():
+            module.parent.mkdir()
+            shutil.copy(built, module)
         return Setup(
-            kdir=kdir, flavour=flavour,
-            module=Path(os.environ[f"SMC_RS_MODULE_{flavour.upper()}"]),
+            kdir=kdir, flavour=flavour, module=module,
             vng=Path(os.environ["SMC_RS_VNG"]),
             accel=probe_accel(kdir / "bzImage.boot", cache),
             out=out, sockets=sockets)

@@ -355,7 +355,29 @@ static FAMILY: SocketFamily<create::SmcFamily> = SocketFamily::new(&THIS_MODULE)
 /// Where handshakes go on.
 static HANDSHAKES: Workqueue = Workqueue::new();
 
-/// The socket family, the protocols of IPPROTO_SMC and what they need.
+/// AF_SMC is this module's. It makes no sockets until there are [`Registrations`].
+pub(crate) struct Claim {
+    _family: SocketFamilyRegistration<create::SmcFamily>,
+}
+
+impl Claim {
+    /// Claims it: before all else that there may be only one of, since this step
+    /// tells whether the C module is there, and says so. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if somebody else has it.
+    pub(crate) fn register() -> Result<Self> {
+        let family = FAMILY.register().inspect_err(|e| {
+            if *e == EEXIST {
+                coexist::explain_taken();
+            }
+        })?;
+        Ok(Self { _family: family })
+    }
+}
+
+/// The protocols of IPPROTO_SMC, and what sockets of AF_SMC and theirs need.
 ///
 /// Dropped in the order of declaration: no new socket first, then what sockets
 /// are made of.
@@ -365,7 +387,6 @@ pub(crate) struct Registrations {
     _inet6: Option<FamilyRegistration<SmcSock>>,
     _inet: FamilyRegistration<SmcSock>,
     _protos: [ProtoRegistration; 2],
-    _family: SocketFamilyRegistration<create::SmcFamily>,
     _handshakes: WorkqueueRegistration,
     _quiesce: Quiesce,
 }
@@ -375,16 +396,9 @@ impl Registrations {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if somebody else has AF_SMC; the kernel's errors otherwise.
+    /// The kernel's errors.
     pub(crate) fn register() -> Result<Self> {
         let handshakes = HANDSHAKES.start(c_str!("smc_handshake"))?;
-        // Before the rest, since only this step tells whether AF_SMC is free; the
-        // family makes no sockets until `Open` is there.
-        let family = FAMILY.register().inspect_err(|e| {
-            if *e == EEXIST {
-                coexist::explain_taken();
-            }
-        })?;
         let protos = [SMC.register()?, SMC6.register()?];
         let inet = TCP.register()?;
         let inet6 = match TCP6.register() {
@@ -396,7 +410,6 @@ impl Registrations {
         Ok(Self {
             _quiesce: Quiesce::new(),
             _handshakes: handshakes,
-            _family: family,
             _protos: protos,
             _inet: inet,
             _open: create::Open::new(inet6.is_some()),
