@@ -5,7 +5,7 @@
 # worth.
 #
 # hosts: server=smc client=smc
-# limit: 400
+# limit: 900
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"
 C_SERVER=1

@@ -4,7 +4,7 @@
 # Bytes in all ways over RDMA.
 #
 # hosts: server=smc_rs client=smc
-# limit: 400
+# limit: 900
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"
 data_tests
