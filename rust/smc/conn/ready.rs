@@ -13,13 +13,13 @@ use crate::abstractions::{
     work::Task,
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
-use smc_proto::close::SendRefused;
+use smc_proto::close::{ConnFlags, RecvEnd};
 
 /// poll(2). Process context.
 pub(crate) fn poll(this: &Arc<Task<Conn>>, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
     poll.register(socket);
     let mut mask = 0;
-    let read_shut = {
+    let end = {
         let mode = this.urgent_mode();
         let rx = this.rx.lock();
         if rx.is_readable(lowat(&this.sock), mode) {
@@ -28,31 +28,23 @@ pub(crate) fn poll(this: &Arc<Task<Conn>>, socket: Socket<'_>, poll: &Poll<'_>) 
         if rx.ring.urgent_waiting() {
             mask |= uapi::EPOLLPRI;
         }
-        rx.end.is_some()
+        rx.end
     };
     let write_shut = {
         let mut tx = this.tx.lock();
-        match tx.closer.may_send() {
-            Ok(()) if tx.is_writable(this.sock.notsent_lowat()) => {
-                mask |= WRITABLE;
-                false
-            }
-            Ok(()) => {
-                tx.nospace = true;
-                this.sock.wants_space_signal();
-                false
-            }
-            // A write does not wait.
-            Err(refused) => {
-                mask |= WRITABLE;
-                refused != SendRefused::Reset
-            }
+        // Where nothing can be sent, a write does not wait.
+        if tx.closer.may_send().is_err() || tx.is_writable(this.sock.notsent_lowat()) {
+            mask |= WRITABLE;
+        } else {
+            tx.nospace = true;
+            this.sock.wants_space_signal();
         }
+        tx.closer.draining() || tx.closer.flags() != ConnFlags::default()
     };
-    if read_shut {
+    if end.is_some() {
         mask |= READABLE | uapi::EPOLLRDHUP;
     }
-    if read_shut && write_shut {
+    if end == Some(RecvEnd::Broken) || end.is_some() && write_shut {
         mask |= uapi::EPOLLHUP;
     }
     if this.sock.has_error() {
