@@ -121,3 +121,32 @@ void smc_rs_helper_sock_poll_wait(struct file *file, struct socket *sock, poll_t
 {
 	sock_poll_wait(file, sock, table);
 }
+
+/* Bytes that are left to be read, for who has asked to be told. */
+void smc_rs_helper_msg_put_inq(const struct sock *sk, struct msghdr *msg, int inq)
+{
+	if (tcp_sk(sk)->recvmsg_inq)
+		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
+	if (msg->msg_get_inq)
+		msg->msg_inq = inq;
+}
+
+/* Announces `size` bytes, sent with MSG_ZEROCOPY, as copied and done with. */
+int smc_rs_helper_sk_zerocopy_copied(struct sock *sk, size_t size)
+{
+	struct ubuf_info *uarg;
+
+	if (!sock_flag(sk, SOCK_ZEROCOPY))
+		return 0;
+	uarg = msg_zerocopy_realloc(sk, size, NULL);
+	if (!uarg)
+		return -ENOBUFS;
+	uarg_to_msgzc(uarg)->zerocopy = 0;
+	net_zcopy_put(uarg);
+	return 0;
+}
+
+bool smc_rs_helper_sk_has_messages(const struct sock *sk)
+{
+	return !skb_queue_empty_lockless(&sk->sk_error_queue);
+}

@@ -10,6 +10,7 @@ use super::{
     socket::{Message, Poll, Socket},
 };
 use kernel::{
+    error::to_result,
     ffi::{c_int, c_long},
     prelude::*,
 };
@@ -55,6 +56,23 @@ impl Sock {
     pub(crate) fn has_error(&self) -> bool {
         // SAFETY: alive, by the type invariant.
         unsafe { bindings::sk_err(self.as_ptr()) != 0 }
+    }
+
+    /// Whether something waits to be read with MSG_ERRQUEUE. Any context.
+    pub(crate) fn has_messages(&self) -> bool {
+        // SAFETY: alive, by the type invariant; a look at the queue needs no lock.
+        unsafe { bindings::sk_has_messages(self.as_ptr()) }
+    }
+
+    /// Who has asked for it (SO_ZEROCOPY) is told that `bytes` of a call with
+    /// MSG_ZEROCOPY were copied, and may be written again. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOBUFS` without memory for the message.
+    pub(crate) fn tell_copied(&self, bytes: usize) -> Result {
+        // SAFETY: alive, by the type invariant.
+        to_result(unsafe { bindings::sk_zerocopy_copied(self.as_ptr(), bytes) })
     }
 
     /// The error that waits to be returned, once. Any context.
@@ -181,6 +199,14 @@ impl Poll<'_> {
 }
 
 impl Message<'_> {
+    /// Tells how many bytes are left to be read, if that is asked for (TCP_INQ).
+    /// Process context; may sleep.
+    pub(crate) fn put_left(&self, sock: &Sock, bytes: u32) {
+        let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+        // SAFETY: both are alive, by the type invariants.
+        unsafe { bindings::msg_put_inq(sock.as_ptr(), self.as_ptr(), bytes) };
+    }
+
     /// Puts these bytes behind those that are there, or as many as there is room
     /// for. Process context; may sleep.
     ///

@@ -553,6 +553,10 @@ impl Message<'_> {
         unsafe { bindings::msg_data_left(self.msg) }
     }
 
+    pub(super) fn as_ptr(&self) -> *mut bindings::msghdr {
+        self.msg
+    }
+
     /// Adds to the flags that the caller of recvmsg(2) gets.
     pub(crate) fn add_flags(&self, flags: u32) {
         // SAFETY: alive, by the type invariant.

@@ -22,6 +22,8 @@ pub(crate) const MSG_TRUNC: u32 = bindings::MSG_TRUNC;
 pub(crate) const MSG_WAITALL: u32 = bindings::MSG_WAITALL;
 /// `MSG_MORE`.
 pub(crate) const MSG_MORE: u32 = bindings::MSG_MORE;
+/// `MSG_ZEROCOPY`.
+pub(crate) const MSG_ZEROCOPY: u32 = bindings::MSG_ZEROCOPY;
 /// `MSG_FASTOPEN`.
 pub(crate) const MSG_FASTOPEN: u32 = bindings::MSG_FASTOPEN;
 

@@ -20,7 +20,7 @@ use crate::{
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 use smc_proto::{
-    close::{Actions, How, Linger, RecvEnd, Release, TcpAction},
+    close::{Actions, ConnState, How, Linger, RecvEnd, Release, TcpAction},
     group::Millis,
 };
 
@@ -155,10 +155,12 @@ impl Conn {
     pub(crate) fn on_group_down(this: &Arc<Task<Self>>) {
         let mut after = After::default();
         let mut tx = this.tx.lock();
-        let actions = tx.closer.link_group_down();
-        this.note(&mut tx, actions, &mut after);
+        // One that is not up yet has a handshake, which sees it.
+        if tx.closer.state() != ConnState::Init {
+            let actions = tx.closer.link_group_down();
+            this.note(&mut tx, actions, &mut after);
+        }
         tx.link = None;
-        tx.free = None;
         drop(tx);
         Self::give_up(this, true);
         Self::finish(this, after);
@@ -184,7 +186,7 @@ impl Conn {
         };
         let (rmbe, lost, broken, lent, conn) = {
             let mut rx = this.rx.lock();
-            let lost = !rx.discard && rx.ring.unread() > 0;
+            let lost = !rx.discard && rx.conn.is_some() && rx.ring.unread() > 0;
             rx.ring.discard();
             let broken = *rx.end.get_or_insert(RecvEnd::Broken) == RecvEnd::Broken;
             let lent = core::mem::take(&mut rx.lent);

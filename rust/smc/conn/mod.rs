@@ -310,9 +310,15 @@ impl Conn {
         let mut after = After::default();
         let mut tx = this.tx.lock();
         tx.closer.established();
-        this.rx.lock().conn = Some(this.clone());
         this.mirror(&tx);
-        Self::settle(this, &mut tx, &mut after);
+        if tx.link.is_some() {
+            this.rx.lock().conn = Some(this.clone());
+            Self::settle(this, &mut tx, &mut after);
+        } else {
+            // The link group went in the meantime.
+            let actions = tx.closer.link_group_down();
+            this.note(&mut tx, actions, &mut after);
+        }
         drop(tx);
         Self::finish(this, after);
     }

@@ -47,7 +47,7 @@ pub(crate) fn poll(this: &Arc<Task<Conn>>, socket: Socket<'_>, poll: &Poll<'_>) 
     if end == Some(RecvEnd::Broken) || end.is_some() && write_shut {
         mask |= uapi::EPOLLHUP;
     }
-    if this.sock.has_error() {
+    if this.sock.has_error() || this.sock.has_messages() {
         mask |= uapi::EPOLLERR;
     }
     mask

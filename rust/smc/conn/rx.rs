@@ -106,9 +106,12 @@ pub(crate) fn recv(
         }
     };
     match end {
-        Err(e) if got == 0 => Err(e),
-        _ => c_int::try_from(got).map_err(|_| EINVAL),
+        Err(e) if got == 0 => return Err(e),
+        _ => {}
     }
+    let left = this.rx.lock().ring.readable(want.mode);
+    msg.put_left(sock, left);
+    c_int::try_from(got).map_err(|_| EINVAL)
 }
 
 impl Conn {

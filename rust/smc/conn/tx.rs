@@ -54,10 +54,18 @@ pub(crate) fn send(this: &Arc<Task<Conn>>, socket: Socket<'_>, msg: &Message<'_>
             Waited::Signal(rest) => break Err(Socket::interrupted(rest)),
         };
     };
-    match end {
-        Err(e) if sent == 0 => Err(this.sock.send_error(e, flags)),
-        _ => c_int::try_from(sent).map_err(|_| EINVAL),
+    if end.err() == Some(EAGAIN) {
+        this.sock.wants_space_signal();
     }
+    match end {
+        Err(e) if sent == 0 => return Err(this.sock.send_error(e, flags)),
+        _ => {}
+    }
+    if flags & uapi::MSG_ZEROCOPY != 0 {
+        // Who counts on the message gets one: the bytes are sent by now.
+        let _ = this.sock.tell_copied(sent);
+    }
+    c_int::try_from(sent).map_err(|_| EINVAL)
 }
 
 /// Sends what is held back. Process context.
