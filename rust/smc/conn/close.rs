@@ -89,8 +89,13 @@ pub(super) fn run(this: &Arc<Task<Conn>>) {
         tx.cork_until = None;
         tx.corked = false;
     }
-    let due = tx.timer.take_if(|(_, at)| *at <= now);
-    let actions = due.map_or(Actions::default(), |(timer, _)| tx.closer.timer(timer));
+    let actions = match tx.timer {
+        Some((timer, at)) if at <= now => {
+            tx.timer = None;
+            tx.closer.timer(timer)
+        }
+        _ => Actions::default(),
+    };
     Conn::act(this, &mut tx, actions, &mut after);
     let over = if tx.pending == 0 { tx.free } else { None };
     let next = earliest(tx.timer.map(|(_, at)| at), tx.cork_until);

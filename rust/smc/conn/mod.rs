@@ -542,8 +542,8 @@ impl Rx {
     fn is_readable(&self, lowat: u32, mode: UrgentMode) -> bool {
         let readable = self.ring.readable(mode);
         // More than half of the ring the peer need not be able to write.
-        readable > 0 && readable >= lowat.min(self.ring.size().bytes() / 2)
-            || self.ring.peer_blocked() && readable > 0
+        let lowat = lowat.min(self.ring.size().bytes() / 2);
+        readable > 0 && (readable >= lowat || self.ring.peer_blocked())
     }
 
     fn is_worth_waking(&self, sock: &Sock, mode: UrgentMode) -> bool {

@@ -105,9 +105,8 @@ pub(crate) fn recv(
             Err(e) => break Err(e),
         }
     };
-    match end {
-        Err(e) if got == 0 => return Err(e),
-        _ => {}
+    if let (Err(e), 0) = (end, got) {
+        return Err(e);
     }
     let left = this.rx.lock().ring.readable(want.mode);
     msg.put_left(sock, left);

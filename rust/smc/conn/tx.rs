@@ -57,9 +57,8 @@ pub(crate) fn send(this: &Arc<Task<Conn>>, socket: Socket<'_>, msg: &Message<'_>
     if end.err() == Some(EAGAIN) {
         this.sock.wants_space_signal();
     }
-    match end {
-        Err(e) if sent == 0 => return Err(this.sock.send_error(e, flags)),
-        _ => {}
+    if let (Err(e), 0) = (end, sent) {
+        return Err(this.sock.send_error(e, flags));
     }
     if flags & uapi::MSG_ZEROCOPY != 0 {
         // Who counts on the message gets one: the bytes are sent by now.
