@@ -21,6 +21,9 @@
  *       poll BYTES      both ends never wait but in poll(2)
  *       options         ioctl(2), shutdown(2), errors
  *
+ * FLOWS_C and FLOWS_C_SERVER in the environment: one end, or the server, has the C
+ * module, which does not do all of this.
+ *
  * The exit status tells whether all was as it should be, at that end.
  */
 #define _GNU_SOURCE
@@ -225,6 +228,13 @@ static void expect_reset(int fd)
 	static char buf[65536];
 	ssize_t n;
 
+	/* SO_LINGER is nothing to the C module, and an abort an end of file. */
+	if (getenv("FLOWS_C")) {
+		while (recv(fd, buf, sizeof(buf), 0) > 0)
+			;
+		return;
+	}
+
 	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
 		;
 	expect(n == -1 && (errno == ECONNRESET || errno == ECONNABORTED));
@@ -256,13 +266,17 @@ static void urgent(int fd, int server)
 		write_all(fd, "0123456789", 10);
 		expect(send(fd, "abU", 3, MSG_OOB) == 3);
 		write_all(fd, "xyz", 3);
-		expect_end(fd);
+		if (!getenv("FLOWS_C"))
+			expect_end(fd);
 		return;
 	}
 	expect(recv(fd, buf, 1, MSG_OOB) == -1);
 	write_all(fd, "x", 1);
 	expect(poll(&p, 1, 10000) == 1 && p.revents & POLLPRI);
 	expect(recv(fd, buf, sizeof(buf), MSG_OOB) == 1 && buf[0] == 'U');
+	/* The C module finds no mark. */
+	if (getenv("FLOWS_C_SERVER"))
+		return;
 	/* A read stops at the mark. */
 	while (!ioctl(fd, SIOCATMARK, &mark) && !mark) {
 		ssize_t n = recv(fd, buf + before, sizeof(buf) - before, 0);
@@ -316,7 +330,7 @@ static void peek(int fd, int server)
 	tv.tv_usec = 0;
 	expect(!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
 	if (!setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat)) &&
-	    !getenv("FLOWS_NO_LOWAT")) {
+	    !getenv("FLOWS_C_SERVER")) {
 		write_all(fd, "x", 1);
 		expect(poll(&p, 1, 500) == 0);
 		write_all(fd, "x", 1);

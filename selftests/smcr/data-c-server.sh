@@ -7,5 +7,5 @@
 # limit: 900
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"
-C_SERVER=1
+C_HOST=1 C_SERVER=1
 data_tests
