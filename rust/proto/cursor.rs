@@ -5,7 +5,7 @@
 //! Each direction of a connection has two cursors, the producer's and the
 //! consumer's. A cursor is an offset into the receive buffer element (RMBE, or
 //! DMBE for SMC-D) and a 16-bit number of the times it has wrapped (RFC 7609
-//! §4.4, A.4; `struct smc_cdc_cursor` in net/smc/smc_cdc.h).
+//! §4.3, A.4; `struct smc_cdc_cursor` in net/smc/smc_cdc.h).
 //!
 //! What arrives from a peer is a [`RawCursor`]: any 48 bits. It becomes a
 //! position only through [`Cursor::step_to`], which knows the ring's size, where
@@ -68,7 +68,7 @@ impl RawCursor {
 /// The size in bytes of a ring: one of the sizes that a peer can announce.
 ///
 /// A CLC message carries the size in 4 bits: 0 is 16 KiB and each step doubles
-/// it, up to 15 for 512 MiB (RFC 7609 A.2; `smc_uncompress_bufsize` in
+/// it, up to 15 for 512 MiB (RFC 7609 A.2.3; `smc_uncompress_bufsize` in
 /// net/smc/smc_core.c). An SMC-D element gives up its first 32 bytes to the CDC
 /// area (`sizeof(struct smcd_cdc_msg)`), and its ring is so much smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -443,7 +443,7 @@ impl Closer {
         }
         let (said, tcp) = match pending {
             Pending::DoneWriting => (Said::DoneWriting, TcpAction::ShutdownWrite),
-            // RFC 7609 §4.8.2: data that nobody will read makes it an abort.
+            // RFC 7609 §4.8.1: data that nobody will read makes it an abort.
             Pending::Close if rings.unread && self.sent < Said::Closed => {
                 self.aborted = Some(End::Ours);
                 (Said::Aborted, TcpAction::ShutdownBoth)

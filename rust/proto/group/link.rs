@@ -117,7 +117,7 @@ pub(super) struct Removal {
     pub(super) orderly: bool,
 }
 
-/// Where the keepalive of a link stands (RFC 7609 Appendix A.3.8).
+/// Where the keepalive of a link stands (RFC 7609 §4.5.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Test {
     /// The peer was heard lately.

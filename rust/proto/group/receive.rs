@@ -62,7 +62,7 @@ impl Group {
             Ok(m) => m,
             Err(e) => {
                 if e.is_violation() {
-                    // RFC 7609 §3.5.4.
+                    // RFC 7609 Appendix A.3.4, X'00040000'.
                     self.terminate(now, DeleteReason::ProtocolViolation);
                 }
                 return Received::Ignored(Ignored::Malformed(e));

@@ -109,7 +109,7 @@ impl Group {
         let link = self.link_mut(slot);
         match link.test {
             Test::Quiet => link.test = Test::Due(deadline),
-            // RFC 7609 Appendix A.3.8: no answer, no link.
+            // RFC 7609 §4.5.3, C.7.1: no answer, no link.
             Test::Due(_) | Test::Sent(_) => self.link_down(now, slot),
         }
     }

@@ -78,9 +78,11 @@ struct Urgent {
 /// - a tenth of the ring was consumed since the last report, and the peer said that
 ///   it is blocked or sees less than half of the ring free.
 ///
-/// That is RFC 7609 §4.5.1, where the tenth keeps windows from getting silly. It
-/// never leaves a sender waiting: if nothing is left to read and no report is due,
-/// then the last report left at least half of the ring free.
+/// That is RFC 7609 §4.5.1 but for a peer that is blocked: it would be told of any
+/// byte that is consumed, and windows would get silly. Here the tenth counts there,
+/// too. It never leaves a sender waiting: if nothing is left to read and no report
+/// is due, then the last report left at least half of the ring free. (So nobody may
+/// wait for more than nine tenths of a ring to be there at once.)
 ///
 /// The rule alone leaves a cliff: a reader that takes a message of nearly the
 /// ring's size in one copy reports when the copy is over, and the sender stands
@@ -272,7 +274,7 @@ impl RxRing {
     }
 
     /// Whether the application did not read all the data that arrived: a close that
-    /// loses data becomes an abort (RFC 7609 §4.8.2).
+    /// loses data becomes an abort (RFC 7609 §4.8.1).
     pub const fn loses_data(&self) -> bool {
         self.discarded || self.unread() > 0
     }

@@ -125,8 +125,8 @@ fn expected_rdma(name: &str) -> Option<Vec<&'static str>> {
         ],
         "add link reject v1" => vec![&["Add Link (0x02)"], &REJECTED, &END, &QP],
         "add link reject v2" => vec![&["Add Link (v2) (0x22)"], &REJECTED, &END, &QP],
-        // The dissector takes the keys for two bytes further ahead: it does not
-        // know of the reserved bytes that Linux and smc-go have in front of them.
+        // The dissector looks for the keys two bytes too far ahead: it leaves out
+        // the reserved bytes in front of them (RFC 7609 Appendix A.3.3).
         "add link cont" => vec![&[
             "Add Link Continuous (0x03)",
             "Response: True",

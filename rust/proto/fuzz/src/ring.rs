@@ -30,6 +30,9 @@ pub struct Model {
     written: u64,
     arrived: u64,
     read: u64,
+    /// Bytes handed out in place: where they begin in the stream, and where they
+    /// are.
+    held: Vec<(u64, Spans)>,
     /// Stream positions of urgent bytes, oldest first.
     urgent: VecDeque<u64>,
     queue_pair: VecDeque<Work>,
@@ -106,6 +109,7 @@ impl Model {
             written: 0,
             arrived: 0,
             read: 0,
+            held: Vec::new(),
             urgent: VecDeque::new(),
             queue_pair: VecDeque::new(),
             to_receiver: VecDeque::new(),
@@ -235,22 +239,43 @@ impl Model {
         assert_eq!(consumed, self.read);
     }
 
-    /// The application reads up to `max` bytes.
-    pub fn read(&mut self, max: u32) -> u32 {
-        let spans = self.rx.read_spans(0, max, self.mode);
-        assert_eq!(spans.len(), max.min(self.rx.readable(self.mode)));
-        let mut position = self.read;
+    /// What lies there is what was written from `position` on; gives the position
+    /// behind it.
+    fn check_bytes(&self, mut position: u64, spans: &Spans) -> u64 {
         for span in spans.iter() {
             Stream::get().check(position, &self.element[range(span)]);
             position += u64::from(span.len);
         }
+        position
+    }
+
+    /// The application copies up to `max` bytes.
+    pub fn read(&mut self, max: u32) -> u32 {
+        self.read_or_take(max, false)
+    }
+
+    /// The application gets up to `max` bytes in place.
+    pub fn take(&mut self, max: u32) -> u32 {
+        self.read_or_take(max, true)
+    }
+
+    fn read_or_take(&mut self, max: u32, in_place: bool) -> u32 {
+        let spans = self.rx.read_spans(0, max, self.mode);
+        assert_eq!(spans.len(), max.min(self.rx.readable(self.mode)));
+        let position = self.check_bytes(self.read, &spans);
         if let Some(mark) = self.urgent.front() {
             assert!(
                 *mark <= self.read || position <= *mark,
                 "a read stops before the urgent byte"
             );
         }
-        self.rx.consume(spans.len(), self.mode).expect("as offered");
+        if in_place && !spans.is_empty() {
+            let first = self.rx.take(spans.len(), self.mode).expect("as offered");
+            assert_eq!(first, self.read);
+            self.held.push((first, spans));
+        } else {
+            self.rx.consume(spans.len(), self.mode).expect("as offered");
+        }
         self.read = position;
         if self.mode == UrgentMode::Inline {
             while self.urgent.front().is_some_and(|mark| *mark < self.read) {
@@ -261,17 +286,25 @@ impl Model {
         spans.len()
     }
 
+    /// The application is done with some of what it has in place, which nobody has
+    /// written since.
+    pub fn give_back(&mut self, which: usize) {
+        if self.held.is_empty() {
+            return;
+        }
+        let (position, spans) = self.held.remove(which % self.held.len());
+        self.check_bytes(position, &spans);
+        self.rx.give_back(self.held.iter().map(|held| held.0).min());
+    }
+
     /// The application looks at bytes beyond the first without taking them.
     pub fn peek(&mut self, skip: u32, max: u32) {
         if self.mode == UrgentMode::OutOfBand && !self.urgent.is_empty() {
             return;
         }
         let skip = skip.min(self.rx.readable(self.mode));
-        let mut position = self.read + u64::from(skip);
-        for span in self.rx.read_spans(skip, max, self.mode).iter() {
-            Stream::get().check(position, &self.element[range(span)]);
-            position += u64::from(span.len);
-        }
+        let spans = self.rx.read_spans(skip, max, self.mode);
+        self.check_bytes(self.read + u64::from(skip), &spans);
     }
 
     /// The receiver reports, if it is due or `anyway` (with a message of its own).
@@ -333,11 +366,15 @@ impl Model {
         assert!(tx.peer_space() <= tx.peer().bytes());
         assert!(self.rx.unread() <= self.rx.size().bytes());
         assert!(self.rx.readable(self.mode) <= self.rx.unread());
+        assert_eq!(self.rx.holds(), !self.held.is_empty());
     }
 
     /// Everybody does only what is due, until nothing is. Then every byte written
     /// must have been read.
     pub fn settle(&mut self) {
+        while !self.held.is_empty() {
+            self.give_back(0);
+        }
         loop {
             let mut busy = self.post(u32::MAX);
             while self.execute() || self.complete() || self.deliver() {
@@ -416,7 +453,7 @@ pub fn run_model(data: &[u8]) {
     let (local, peer) = (size(sizes), size(sizes >> 2));
     let mut model = Model::new(local, peer, mode);
     while !input.0.is_empty() {
-        match input.byte() % 16 {
+        match input.byte() % 18 {
             0..=2 => drop(model.write(input.length(local), false)),
             3 => drop(model.write(input.length(local), true)),
             4..=5 => drop(model.post(input.length(peer))),
@@ -429,6 +466,8 @@ pub fn run_model(data: &[u8]) {
             12 => drop(model.acknowledge()),
             13 => model.peek(input.length(peer), input.length(peer)),
             14 => model.fail_to_post(),
+            16 => drop(model.take(input.length(peer))),
+            17 => model.give_back(input.byte().into()),
             _ => {
                 let how = input.byte();
                 model.fail_over(
@@ -508,7 +547,14 @@ pub fn run_hostile(data: &[u8]) {
                 for span in spans.iter() {
                     assert!(span.offset + span.len <= peer.bytes());
                 }
-                assert_eq!(rx.consume(spans.len(), mode), Ok(()));
+                if bits & 64 == 0 || spans.is_empty() {
+                    assert_eq!(rx.consume(spans.len(), mode), Ok(()));
+                } else {
+                    assert!(rx.take(spans.len(), mode).is_ok());
+                }
+                if bits & 128 != 0 {
+                    rx.give_back((bits & 64 == 0).then(|| input.word().into()));
+                }
                 if rx.update_due() {
                     let report = rx.report();
                     assert!(report.consumer.count < peer.bytes());

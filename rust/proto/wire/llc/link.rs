@@ -13,8 +13,8 @@ pub(super) const EXT_LEN: usize = 28;
 /// Length of the fixed part of REQUEST ADD LINK, header included, in bytes.
 const REQ_FIXED_LEN: usize = 28;
 
-/// Number of a link within its group: given by the server, never 0 (RFC 7609
-/// §2.2.4).
+/// Number of a link within its group: given by the server, and again only when
+/// all have been (RFC 7609 §2.2.4); never 0, as in the C module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkNum(pub u8);
 

@@ -71,8 +71,8 @@ pub enum LlcError {
 
 impl LlcError {
     /// Whether no honest peer sends this, so that the link group must end (RFC
-    /// 7609 §3.5.4, reason [`DeleteReason::ProtocolViolation`]); other errors
-    /// drop the message, as smc_llc.c does.
+    /// 7609 Appendix A.3.4, reason [`DeleteReason::ProtocolViolation`]); other
+    /// errors drop the message, as smc_llc.c does.
     pub const fn is_violation(self) -> bool {
         matches!(self, LlcError::ListPastEnd)
     }
