@@ -6,22 +6,7 @@
 # hosts: server=none
 # limit: 300
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
-
-# same SCRIPT: prints the same with either module in.
-same() {
-	local c ours
-	c=$(on server "module_in smc && { $1
-	}" 2>&1)
-	ours=$(on server "module_in smc_rs && smcnl ueid-flush && { $1
-	}" 2>&1)
-	diff <(printf '%s\n' "$c") <(printf '%s\n' "$ours") &&
-		[ -n "$c" ] && printf '%s\n' "$c"
-}
-
-# As somebody without any privilege.
-NOBODY='setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all'
-# In a namespace of its own.
-NETNS='unshare --net --mount sh -c'
+. "$SMC_RS_SELFTESTS/netlink/lib.bash"
 
 ueids='
 	smcnl ueid-add A.B-9 && smcnl ueid-add 0 && smcnl dump ueid
@@ -68,65 +53,6 @@ permissions="
 	done
 	$NOBODY smcnl pnet-get name=A; true"
 
-pnet='
-	smcnl pnet-add name=net1 eth=eth0; smcnl pnet-add name=NET1 ib=rxe9; smcnl dump pnet
-	smcnl pnet-add name=NET2 eth=eth0; smcnl pnet-add name=NET2 ib=rxe9 port=2
-	smcnl pnet-add name=NET2 ib=rxe7 port=2; smcnl pnet-add name=NET3 eth=later0 ib=rxe8
-	smcnl pnet-add name=NET3 eth=eth0 ib=rxe6; smcnl pnet-add name=NET3 eth=eth1 ib=rxe6
-	for p in 0 3 255; do smcnl pnet-add name=NET4 ib=rxe5 port=$p; done
-	smcnl pnet-add name=NET4 eth=eth5 ib=rxe5 port=3
-	for n in "" " " "A B" A_B ABCDEFGHIJKLMNOPQ ABCDEFGHIJKLMNOP "  PAD  "; do
-		smcnl pnet-add "name=$n" eth=e${#n}
-	done
-	smcnl pnet-add name=NOTHING; smcnl pnet-add eth=eth0; smcnl pnet-add
-	smcnl pnet-add name=LONG eth=0123456789abcdef; smcnl pnet-add name=LONG eth=0123456789abcde
-	smcnl pnet-add name=LONG ib=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-	smcnl pnet-add name=TRIM "ib=  rxe4  "
-	smcnl dump pnet
-	smcnl pnet-get name=NET1; smcnl pnet-get name=net1; smcnl pnet-get name=NONE; smcnl pnet-get
-	smcnl pnet-del name=net1; smcnl pnet-del name=NET1; smcnl pnet-del name=NET1; smcnl pnet-del
-	smcnl pnet-del "name=NET2  "; smcnl dump pnet
-	smcnl pnet-flush; smcnl pnet-flush; smcnl dump pnet; echo end'
-
-# Each namespace has its own; RDMA devices are the first one's.
-pnet_netns="
-	smcnl pnet-add name=FIRST eth=eth0
-	$NETNS '
-		smcnl dump pnet
-		smcnl pnet-add name=OTHER ib=rxe0; smcnl pnet-add name=OTHER eth=eth0 ib=rxe0
-		smcnl pnet-add name=OTHER eth=lo; smcnl dump pnet; smcnl pnet-get name=FIRST
-		smcnl pnet-del name=FIRST; smcnl pnet-flush'
-	smcnl dump pnet"
-
-# Devices come, go and are renamed; the entries stay as they were made. More of
-# them than fit one buffer.
-pnet_devices='
-	smcnl pnet-add name=A eth=dummy7; ip link add dummy7 type dummy; smcnl dump pnet
-	ip link set dummy7 name dummy8; smcnl dump pnet; ip link del dummy8; smcnl dump pnet
-	smcnl pnet-fill B 400; smcnl dump pnet | wc -l; smcnl pnet-get name=B | grep -c many; smcnl pnet-flush'
-
-sysctls='
-	cd /proc/sys/net/smc
-	stat -c "%n %a %U" *
-	for f in *; do
-		cat $f
-		for v in -1 0 1 2 3 15 16 255 256 16383 16384 1073741823 1073741824 2147483648 \
-			 4294967296 x; do
-			{ echo $v > $f; } 2>/dev/null || echo refused
-			read -r now < $f; echo "$f $v: $now"
-		done
-	done'
-
-sysctls_netns="
-	echo 32768 > /proc/sys/net/smc/wmem
-	$NETNS 'mount -t proc proc /proc; cd /proc/sys/net/smc; grep . *; stat -c \"%n %a %U\" *
-		echo 65537 > rmem; cat rmem'
-	cat /proc/sys/net/smc/rmem
-	$NOBODY sh -c 'echo 32769 > /proc/sys/net/smc/wmem' 2>&1 | grep -o Permission.*
-	unshare --user --map-root-user --net --mount --pid --fork sh -c \
-		'mount -t proc proc /proc; echo 32770 > /proc/sys/net/smc/wmem; cat /proc/sys/net/smc/wmem'
-	cat /proc/sys/net/smc/wmem"
-
 aliases() {
 	on server '
 		for a in net-pf-16-proto-16-family-SMC_GEN_NETLINK net-pf-16-proto-16-family-SMC_PNETID \
@@ -135,7 +61,7 @@ aliases() {
 		done'
 }
 
-plan 15
+plan 10
 check "UEIDs, and what is none" same "$ueids"
 check "a UEID from the start; as many as a proposal carries" ueid_limit
 check "the system's EID cannot be switched here" same "$seid"
@@ -145,10 +71,5 @@ check "what the host is" same "$info"
 check "no link groups, links, devices, fallbacks" same "$nothing"
 check "counters, all zero" same "$stats"
 check "who may change what" same "$permissions"
-check "the PNET table" same "$pnet"
-check "the PNET table of another namespace" same "$pnet_netns"
-check "the PNET table while devices come and go" same "$pnet_devices"
-check "sysctls: names, modes, values, ranges" same "$sysctls"
-check "sysctls of another namespace, and who may write" same "$sysctls_netns"
 check "aliases" aliases
 finish

@@ -130,7 +130,7 @@ impl<P: PerNet> Slot<P> {
         // SAFETY: the namespace is alive, and the number ours for as long as the
         // RCU lock is held: it is given back a grace period after `visible` is
         // cleared.
-        let entry: *const Entry<P> = unsafe { bindings::net_generic(net.as_ptr(), id) }.cast();
+        let entry: *const Entry<P> = unsafe { bindings::net_generic_data(net.as_ptr(), id) }.cast();
         // SAFETY: null, or our zeroed memory with an `Entry` in it, which is freed
         // no earlier than the number is.
         let data = unsafe { entry.as_ref() }?.published.load(Ordering::Acquire);
@@ -149,7 +149,7 @@ impl<P: PerNet> Slot<P> {
     unsafe fn entry(net: *mut bindings::net) -> *mut Entry<P> {
         // SAFETY: by this function's contract; the number is written before the
         // first call of one of the operations.
-        unsafe { bindings::net_generic(net, *P::slot().id.get()) }.cast()
+        unsafe { bindings::net_generic_data(net, *P::slot().id.get()) }.cast()
     }
 
     /// # Safety

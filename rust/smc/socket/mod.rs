@@ -30,7 +30,7 @@ use crate::{
             },
             stream::{Family, FamilyRegistration, StreamSocket},
             tcp::SmcOption,
-            AddressFamily,
+            AddressFamily, Net,
         },
         sync::{new_spinlock_bh, SpinLockBh},
         work::{Task, Workqueue, WorkqueueRegistration},
@@ -40,6 +40,7 @@ use crate::{
         conn::{self, Conn},
         diag::{Kind, Snapshot},
         netns::NetData,
+        sysctl::Settings,
     },
     THIS_MODULE,
 };
@@ -193,7 +194,8 @@ impl Events for SmcSock {
 /// What sock_diag tells of `sock`, if it is one of ours. Process context.
 pub(super) fn snapshot(sock: &Sock) -> Option<Snapshot> {
     let this = Attachment::of(sock)?;
-    let kind = match &*this.phase.lock() {
+    let phase = this.phase.lock().clone();
+    let kind = match phase {
         Phase::Idle | Phase::Connecting(_) | Phase::Smc(_) => Kind::Idle,
         Phase::Listening(_) => Kind::Listening,
         Phase::Plain => return None,
@@ -212,13 +214,14 @@ impl StreamSocket for SmcSock {
         }
     }
 
-    fn new(family: AddressFamily) -> impl PinInit<Self, Error> {
+    fn new(family: AddressFamily, net: &Net) -> impl PinInit<Self, Error> {
+        let limited = Settings::of(net).limit_hs;
         try_pin_init!(Self {
             phase <- new_spinlock_bh!(Phase::Idle, "SmcSock::phase"),
             setup <- new_mutex!((), "SmcSock::setup"),
             family,
             of_af_smc: AtomicBool::new(false),
-            limit_handshakes: AtomicBool::new(false),
+            limit_handshakes: AtomicBool::new(limited),
         })
     }
 

@@ -235,7 +235,7 @@ impl<T: StreamSocket> Family<T> {
         from_result(|| {
             // SAFETY: a TCP sock now.
             let sock = unsafe { Sock::from_raw(sk) };
-            let data = Attached::new(Some(module), T::new(family))?;
+            let data = Attached::new(Some(module), T::new(family, sock.net()))?;
             Attached::attach(&data, &sock.lock())?;
             T::family(family).proto.count(sock, 1);
             Ok(0)

@@ -18,7 +18,7 @@ use super::{
     attach::{Attached, Events},
     sock::Sock,
     socket::{Address, Ioctl, Message, NewSocket, OptName, OptOut, OptValue, Poll, Socket, Splice},
-    AddressFamily,
+    AddressFamily, Net,
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 
@@ -31,8 +31,8 @@ pub(crate) trait StreamSocket: Events {
     /// The statics of the family.
     fn family(family: AddressFamily) -> &'static Family<Self>;
 
-    /// The data of a new socket, which is counted by `family`'s protocol.
-    fn new(family: AddressFamily) -> impl PinInit<Self, Error>;
+    /// The data of a new socket in `net`, which is counted by `family`'s protocol.
+    fn new(family: AddressFamily, net: &Net) -> impl PinInit<Self, Error>;
 
     /// The socket counts as one of ours: one that accept(2) has made. Process
     /// context.

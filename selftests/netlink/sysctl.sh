@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# net.smc.*: the numbers that the C module has, for each namespace.
+#
+# hosts: server=none
+# limit: 300
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/netlink/lib.bash"
+
+sysctls='
+	cd /proc/sys/net/smc
+	stat -c "%n %a %U" *
+	for f in *; do
+		cat $f
+		for v in -1 0 1 2 3 15 16 255 256 16383 16384 1073741823 1073741824 2147483648 \
+			 4294967296 x; do
+			{ echo $v > $f; } 2>/dev/null || echo refused
+			read -r now < $f; echo "$f $v: $now"
+		done
+	done'
+
+sysctls_netns="
+	echo 32768 > /proc/sys/net/smc/wmem
+	$NETNS 'mount -t proc proc /proc; cd /proc/sys/net/smc; grep . *; stat -c \"%n %a %U\" *
+		echo 65537 > rmem; cat rmem'
+	cat /proc/sys/net/smc/rmem
+	$NOBODY sh -c 'echo 32769 > /proc/sys/net/smc/wmem' 2>&1 | grep -o Permission.*
+	unshare --user --map-root-user --net --mount --pid --fork sh -c \
+		'mount -t proc proc /proc; echo 32770 > /proc/sys/net/smc/wmem; cat /proc/sys/net/smc/wmem'
+	cat /proc/sys/net/smc/wmem"
+
+plan 2
+check "names, modes, values, ranges" same "$sysctls"
+check "of another namespace, and who may write" same "$sysctls_netns"
+finish
