@@ -10,21 +10,23 @@ use super::{
 use crate::abstractions::{
     global::{global_lock, GlobalMutex},
     net::{errno::NetErrno, netdev::NetDevice, Net},
-    rdma::{Client, ClientRegistration, DeviceEvent, DeviceRef, GidKind, GidRef},
+    rdma::{Client, ClientRegistration, DeviceEvent, DeviceRef, Gid, GidKind, GidRef, Mtu},
+    sync::{new_spinlock_bh, SpinLockBh},
 };
 use core::{
     net::Ipv4Addr,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, Ordering},
 };
 use kernel::{c_str, prelude::*, sync::Arc};
 
-/// A RoCE device.
+/// A RoCE device. To have one does not keep it from going away.
+#[pin_data]
 pub(crate) struct Device {
     /// Number of the device, which no other one ever gets.
     id: u32,
-    dev: DeviceRef,
-    /// The device is going away: nothing new begins on it.
-    gone: AtomicBool,
+    /// Until it goes away.
+    #[pin]
+    dev: SpinLockBh<Option<DeviceRef>>,
 }
 
 static DEVICES: GlobalMutex<Slots<Arc<Device>>> = global_lock!(Slots::new, "DEVICES");
@@ -36,52 +38,59 @@ impl Device {
         self.id
     }
 
-    /// The device itself.
-    pub(crate) fn dev(&self) -> &DeviceRef {
-        &self.dev
+    /// The device itself, which does not go away while it is held. Any context.
+    pub(crate) fn dev(&self) -> Option<DeviceRef> {
+        self.dev.lock().clone()
     }
 
-    /// Whether it is going away.
+    /// Whether it is going away. Any context.
     pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
-    }
-
-    /// The ports of the device that are RoCE's.
-    pub(crate) fn ports(&self) -> impl Iterator<Item = u32> + '_ {
-        self.dev.ports().filter(|port| self.dev.is_roce(*port))
+        self.dev.lock().is_none()
     }
 
     /// What physical network a port is on, if the administrator has said so.
     /// Process context.
     pub(crate) fn pnet_id(&self, port: u32) -> Option<PnetId> {
-        let parent = self.dev.parent_name().map(CStr::as_bytes);
-        let port = u8::try_from(port).ok()?;
-        pnet::id_of_port(self.dev.name().as_bytes(), parent, port)
+        let dev = self.dev()?;
+        let parent = dev.parent_name().map(CStr::as_bytes);
+        pnet::id_of_port(dev.name().as_bytes(), parent, u8::try_from(port).ok()?)
     }
 
-    /// The GID of a port for SMC-Rv2 over `netdev` (RoCEv2, IPv4): that of `addr`
-    /// itself, else one in its subnet.
-    fn gid_v2(&self, port: u32, netdev: &NetDevice, addr: Ipv4Addr) -> Option<GidRef> {
-        let usable = |gid: &GidRef| {
-            gid.kind() == Some(GidKind::RoceV2)
-                && gid
-                    .netdev()
-                    .is_some_and(|dev| dev.ifindex() == netdev.ifindex())
-        };
-        if let Some(gid) = self
-            .dev
-            .gids(port)
-            .find(|gid| usable(gid) && gid.ipv4() == Some(addr))
-        {
-            return Some(gid);
-        }
-        self.dev.gids(port).find(|gid| {
-            usable(gid)
-                && gid
-                    .ipv4()
-                    .is_some_and(|other| same_subnet(netdev, addr, other))
-        })
+    /// The GID for SMC-Rv2 that a port has under this number still. Process
+    /// context.
+    pub(crate) fn gid(&self, port: u32, wanted: &Gid) -> Option<GidRef> {
+        let dev = self.dev()?;
+        let mut gids = dev.gids(port);
+        gids.find(|gid| gid.kind() == Some(GidKind::RoceV2) && gid.gid() == *wanted)
     }
+}
+
+/// The ports of a device that are RoCE's.
+pub(crate) fn ports(dev: &DeviceRef) -> impl Iterator<Item = u32> + '_ {
+    dev.ports().filter(|port| dev.is_roce(*port))
+}
+
+/// The GID of a port for SMC-Rv2 over `netdev` (RoCEv2, IPv4): that of `addr`
+/// itself, else one in its subnet.
+fn gid_v2(dev: &DeviceRef, port: u32, netdev: &NetDevice, addr: Ipv4Addr) -> Option<GidRef> {
+    let usable = |gid: &GidRef| {
+        gid.kind() == Some(GidKind::RoceV2)
+            && gid
+                .netdev()
+                .is_some_and(|own| own.ifindex() == netdev.ifindex())
+    };
+    if let Some(gid) = dev
+        .gids(port)
+        .find(|gid| usable(gid) && gid.ipv4() == Some(addr))
+    {
+        return Some(gid);
+    }
+    dev.gids(port).find(|gid| {
+        usable(gid)
+            && gid
+                .ipv4()
+                .is_some_and(|other| same_subnet(netdev, addr, other))
+    })
 }
 
 /// Whether two addresses are in one subnet of `netdev`.
@@ -102,6 +111,7 @@ fn same_subnet(netdev: &NetDevice, a: Ipv4Addr, b: Ipv4Addr) -> bool {
 pub(crate) struct Port {
     pub(crate) device: Arc<Device>,
     pub(crate) port: u32,
+    pub(crate) mtu: Mtu,
     pub(crate) gid: GidRef,
 }
 
@@ -110,33 +120,32 @@ pub(crate) struct Port {
 /// "PNETID"). Process context.
 pub(crate) fn find_v2(net: &Net, netdev: &NetDevice, addr: Ipv4Addr) -> Option<Port> {
     let wanted = pnet::id_of(net, netdev.ifindex());
-    let devices = DEVICES.lock();
-    for device in devices.iter().filter(|device| !device.is_gone()) {
-        if !device.dev.is_visible_in(net) {
+    for device in DEVICES.lock().iter() {
+        let Some(dev) = device.dev().filter(|dev| dev.is_visible_in(net)) else {
             continue;
-        }
-        for port in device.ports() {
+        };
+        for port in ports(&dev) {
             let fits = match &wanted {
                 Some(id) => device.pnet_id(port).as_ref() == Some(id),
-                None => device
-                    .dev
+                None => dev
                     .netdev(port)
-                    .is_some_and(|dev| dev.ifindex() == netdev.base().ifindex()),
+                    .is_some_and(|own| own.ifindex() == netdev.base().ifindex()),
             };
-            if !fits || !device.dev.port(port).is_ok_and(|attr| attr.active) {
+            if !fits || !dev.port(port).is_ok_and(|attr| attr.active) {
                 continue;
             }
             // With a PNETID the port may belong to another interface than TCP's.
-            let own = device.dev.netdev(port).filter(|_| wanted.is_some());
-            let gid = device.gid_v2(port, netdev, addr).or_else(|| {
+            let own = dev.netdev(port).filter(|_| wanted.is_some());
+            let gid = gid_v2(&dev, port, netdev, addr).or_else(|| {
                 let own = own.as_ref()?;
                 let first = own_address(own)?;
-                device.gid_v2(port, own, first)
+                gid_v2(&dev, port, own, first)
             });
             if let Some(gid) = gid {
                 return Some(Port {
                     device: device.clone(),
                     port,
+                    mtu: dev.port(port).ok()?.mtu,
                     gid,
                 });
             }
@@ -176,12 +185,11 @@ impl Client for Roce {
         if !dev.ports().any(|port| dev.is_roce(port)) {
             return Err(NetErrno::OpNotSupp.into());
         }
-        let device = Arc::new(
-            Device {
+        let device = Arc::pin_init(
+            pin_init!(Device {
                 id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-                dev,
-                gone: AtomicBool::new(false),
-            },
+                dev <- new_spinlock_bh!(Some(dev), "Device::dev"),
+            }),
             GFP_KERNEL,
         )?;
         identity::learn(&device);
@@ -190,7 +198,8 @@ impl Client for Roce {
     }
 
     fn remove(device: Arc<Device>) {
-        device.gone.store(true, Ordering::Release);
+        let dev = device.dev.lock().take();
+        drop(dev);
         let known = DEVICES.lock().take_if(|other| Arc::ptr_eq(other, &device));
         drop(known);
         group::device_gone(&device);

@@ -2,7 +2,7 @@
 
 //! Who this host is to its peers.
 
-use super::device::Device;
+use super::device::{self, Device};
 use crate::abstractions::{random, uts};
 use core::sync::atomic::{AtomicU64, Ordering};
 use smc_proto::wire::types::{Hostname, PeerId};
@@ -30,7 +30,10 @@ pub(crate) fn learn(device: &Device) {
     if now & MAC != 0 {
         return;
     }
-    let mut netdevs = device.ports().filter_map(|port| device.dev().netdev(port));
+    let Some(dev) = device.dev() else {
+        return;
+    };
+    let mut netdevs = device::ports(&dev).filter_map(|port| dev.netdev(port));
     if let Some(mac) = netdevs.find_map(|netdev| netdev.mac()) {
         let mac = mac.iter().fold(0, |n, b| n << 8 | u64::from(*b));
         let with = now & !MAC | mac;

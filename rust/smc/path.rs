@@ -24,11 +24,14 @@ use smc_proto::{
     },
 };
 
-/// A RoCE port of this host, for a connection, and what leads from there.
+/// A RoCE port of this host, for a connection, and what leads from there. It does
+/// not keep the device from going away.
 pub(crate) struct Path {
     device: Arc<Device>,
     port: u32,
-    gid: GidRef,
+    gid: Gid,
+    mac: Mac,
+    vlan: u16,
     mtu: Mtu,
     /// MAC address of the next hop, where a gateway is on the way.
     gateway: Option<Mac>,
@@ -46,12 +49,14 @@ impl Path {
     fn of_route(sock: &Sock, route: &Route) -> Option<Self> {
         let addr = ipv4(route.saddr)?;
         let found = device::find_v2(sock.net(), &route.netdev, addr)?;
-        let mtu = found.device.dev().port(found.port).ok()?.mtu;
+        let (mac, vlan) = found.gid.ethernet()?;
         Some(Self {
             device: found.device,
             port: found.port,
-            gid: found.gid,
-            mtu,
+            gid: Gid(found.gid.gid()),
+            mac: Mac(mac),
+            vlan: vlan.unwrap_or(0),
+            mtu: found.mtu,
             gateway: None,
         })
     }
@@ -67,6 +72,10 @@ impl Path {
             return Err(Reason::Ipsec);
         }
         let route = Route::lookup(sock, to).map_err(|_| Reason::NoDevice)?;
+        if route.is_local {
+            // What does not leave the host gains nothing from a RoCE port.
+            return Err(Reason::NoDevice);
+        }
         Self::of_route(sock, &route).ok_or(Reason::NoDevice)
     }
 
@@ -81,7 +90,8 @@ impl Path {
 
     fn next_hop(&self, sock: &Sock, peer: &Gid) -> Option<NextHop> {
         let daddr = Ipv4Addr::from(peer.ipv4()?);
-        route::next_hop(sock.net(), self.gid.ipv4()?, daddr).ok()
+        let saddr = Ipv4Addr::from(self.gid.ipv4()?);
+        route::next_hop(sock.net(), saddr, daddr).ok()
     }
 
     /// How the client gets to the server's port, which has told that a gateway is
@@ -105,11 +115,12 @@ impl Path {
 
     /// VLAN of the port's interface; 0 for none.
     pub(crate) fn vlan(&self) -> u16 {
-        self.gid.ethernet().and_then(|(_, vlan)| vlan).unwrap_or(0)
+        self.vlan
     }
 
-    pub(crate) fn gid_ref(&self) -> &GidRef {
-        &self.gid
+    /// The entry of the port's GID table, if it is there still. Process context.
+    pub(crate) fn gid_ref(&self) -> Option<GidRef> {
+        self.device.gid(self.port, &self.gid.0)
     }
 
     /// Whether no gateway is on the way.
@@ -124,12 +135,12 @@ impl Path {
 
     /// GID of the port.
     pub(crate) fn gid(&self) -> Gid {
-        Gid(self.gid.gid())
+        self.gid
     }
 
     /// MAC address of the port.
     pub(crate) fn mac(&self) -> Mac {
-        Mac(self.gid.ethernet().map(|(mac, _)| mac).unwrap_or_default())
+        self.mac
     }
 
     /// Path MTU that the port can do.

@@ -82,7 +82,7 @@ impl Link {
             llc_waits: AtomicBool::new(false),
             llc_posted: AtomicUsize::new(0),
         };
-        Qp::new(&group.pd, sizes, link)
+        Qp::new(&group.pd()?, sizes, link)
     }
 
     /// Whether something came since the last call.

@@ -265,7 +265,7 @@ impl Llc {
         if let Some(link) = &self.link {
             llc_done(link);
         }
-        self.link.is_none() && self.machine.as_ref().map_or(true, Machine::is_ended)
+        self.link.is_none() && self.machine.as_ref().is_some_and(Machine::is_ended)
     }
 
     fn poll(&mut self, group: &Arc<Task<Group>>, now: Millis) {

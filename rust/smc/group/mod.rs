@@ -94,7 +94,9 @@ pub(crate) struct Group {
     id: u32,
     spec: Spec,
     device: Arc<Device>,
-    pd: Arc<Pd>,
+    /// Until it has ended.
+    #[pin]
+    pd: SpinLockBh<Option<Arc<Pd>>>,
     life: AtomicU8,
     /// Queue pair of the peer that the first link leads to.
     peer_qpn: AtomicU32,
@@ -135,17 +137,15 @@ impl Group {
     /// `ENOMEM` and the device's.
     pub(crate) fn create(spec: Spec, path: &Path, peer: End) -> Result<Arc<Task<Self>>> {
         let device = path.device().clone();
-        if device.is_gone() {
-            return Err(ENODEV);
-        }
-        let pd = Pd::alloc(device.dev())?;
+        let gid = path.gid_ref().ok_or(ENODEV)?;
+        let pd = Pd::alloc(&device.dev().ok_or(ENODEV)?)?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let rows = Llc::rows(spec.max_conns)?;
         let group = Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 id,
                 device,
-                pd,
+                pd <- new_spinlock_bh!(Some(pd), "Group::pd"),
                 life: AtomicU8::new(Life::Joining as u8),
                 peer_qpn: AtomicU32::new(0),
                 idle_since: AtomicU64::new(0),
@@ -179,7 +179,7 @@ impl Group {
         group
             .llc
             .lock()
-            .begin(group.config(), local, peer, link, path.gid_ref().clone());
+            .begin(group.config(), local, peer, link, gid);
         if group.device.is_gone() {
             // It may have been too late for `device_gone` to see the group.
             Self::on_link_broken(&group, Slot::S0);
@@ -219,6 +219,12 @@ impl Group {
     /// What it is.
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// The protection domain of its link and its memory, until it has ended. Any
+    /// context.
+    fn pd(&self) -> Result<Arc<Pd>> {
+        self.pd.lock().clone().ok_or(ENODEV)
     }
 
     /// Its device.
@@ -467,7 +473,11 @@ impl Group {
             return;
         }
         peers::leave(this);
-        this.each_conn(|conn| super::conn::Conn::on_group_down(conn));
+        this.each_conn(super::conn::Conn::on_group_down);
+        // Nobody, whatever of the group he has, keeps the device.
+        let pd = this.pd.lock().take();
+        let pool = core::mem::replace(&mut *this.pool.lock(), Pool::new());
+        drop((pd, pool));
     }
 }
 

@@ -224,16 +224,17 @@ impl Rmbe {
 
     /// Adds an RMB, as large as can be had, and takes its first element.
     fn grow(group: &Arc<Task<Group>>, size: RingSize) -> Result<Taken> {
+        let pd = group.pd()?;
         let mut count = group.pool.lock().next_count(size);
         let mr = loop {
             let bytes = size.bytes() as usize * count;
             let done = allocate(
-                group.device().dev(),
+                group.pd()?.device(),
                 bytes,
                 group.spec.memory,
                 Direction::FromDevice,
             )
-            .and_then(|buf| Mr::alloc(&group.pd, &buf));
+            .and_then(|buf| Mr::alloc(&pd, &buf));
             match done {
                 Ok(mr) => break mr,
                 Err(e) if count == 1 => return Err(e),
@@ -343,7 +344,7 @@ impl SendBuffer {
         let buf = match found {
             Some((_, buf)) => buf,
             None => allocate(
-                group.device().dev(),
+                group.pd()?.device(),
                 size.bytes() as usize,
                 Memory::Contiguous,
                 Direction::ToDevice,
@@ -379,7 +380,7 @@ impl Drop for SendBuffer {
                 .insert((self.size, buf), GFP_ATOMIC | __GFP_NOWARN);
             if kept.is_err() {
                 // Without memory to remember it, it is freed.
-                pool.send_bytes -= u64::from(self.size.bytes());
+                pool.send_bytes = pool.send_bytes.saturating_sub(self.size.bytes().into());
             }
         }
     }

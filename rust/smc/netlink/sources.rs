@@ -2,6 +2,7 @@
 
 //! What is told of link groups, links and devices.
 
+use crate::abstractions::rdma::DeviceRef;
 use crate::smc::{
     device::{self, Device},
     group::{self, Group},
@@ -179,9 +180,10 @@ fn describe_link(group: &Group) -> Option<LinkInfo> {
 
 fn device_name(device: &Device) -> DeviceName {
     let mut name = [0; 64];
-    let text = device.dev().name();
-    for (to, from) in name.iter_mut().zip(text.as_bytes()) {
-        *to = *from;
+    if let Some(dev) = device.dev() {
+        for (to, from) in name.iter_mut().zip(dev.name().as_bytes()) {
+            *to = *from;
+        }
     }
     name
 }
@@ -190,23 +192,23 @@ fn device_name(device: &Device) -> DeviceName {
 pub(crate) fn for_each_device(f: &mut dyn FnMut(&DeviceInfo) -> bool) {
     let mut go_on = true;
     device::for_each(|device| {
-        if go_on {
-            go_on = f(&describe_device(device));
+        if let (true, Some(dev)) = (go_on, device.dev()) {
+            go_on = f(&describe_device(device, &dev));
         }
     });
 }
 
-fn describe_device(device: &Arc<Device>) -> DeviceInfo {
+fn describe_device(device: &Arc<Device>, dev: &DeviceRef) -> DeviceInfo {
     let mut ports = [None; 2];
-    for (place, port) in ports.iter_mut().zip(device.ports()) {
-        *place = Some(describe_port(device, port));
+    for (place, port) in ports.iter_mut().zip(device::ports(dev)) {
+        *place = Some(describe_port(device, dev, port));
     }
     DeviceInfo {
         name: device_name(device),
         critical: group::is_only_device(device),
-        pci: device.dev().pci().map(|ids| {
+        pci: dev.pci().map(|ids| {
             let mut address = [0; 16];
-            let name = device.dev().parent_name().map_or(&b""[..], CStr::as_bytes);
+            let name = dev.parent_name().map_or(&b""[..], CStr::as_bytes);
             for (to, from) in address.iter_mut().zip(name) {
                 *to = *from;
             }
@@ -220,14 +222,11 @@ fn describe_device(device: &Arc<Device>) -> DeviceInfo {
     }
 }
 
-fn describe_port(device: &Arc<Device>, port: u32) -> PortInfo {
+fn describe_port(device: &Arc<Device>, dev: &DeviceRef, port: u32) -> PortInfo {
     PortInfo {
         pnet_id: device.pnet_id(port),
-        ifindex: device
-            .dev()
-            .netdev(port)
-            .map_or(0, |netdev| netdev.ifindex()),
-        active: device.dev().port(port).is_ok_and(|attr| attr.active),
+        ifindex: dev.netdev(port).map_or(0, |netdev| netdev.ifindex()),
+        active: dev.port(port).is_ok_and(|attr| attr.active),
         links: group::links_through(device, port),
     }
 }
