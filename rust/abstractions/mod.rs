@@ -16,7 +16,6 @@ pub(crate) mod rcu;
 #[allow(dead_code, unused_imports)]
 pub(crate) mod rdma;
 pub(crate) mod sync;
-#[allow(dead_code)]
 pub(crate) mod sysctl;
 pub(crate) mod time;
 pub(crate) mod trace;

@@ -9,7 +9,11 @@
 //! up as well and forgotten if they are gone: there are never many more than there
 //! are sockets.
 
-use super::{netlink::gid_text, netns::NetData, pnet::DeviceName, socket};
+use super::{
+    netlink::{gid_text, sources::LinkInfo},
+    netns::NetData,
+    socket,
+};
 use crate::{
     abstractions::{
         net::{
@@ -28,73 +32,17 @@ use kernel::{
     rbtree::{RBTree, RBTreeNode},
     types::ARef,
 };
-use smc_proto::wire::types::Gid;
-
-/// Where a socket stands, by the numbers of the C module's states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum State {
-    /// Connected.
-    Active = 1,
-    /// Not yet.
-    Init = 2,
-    /// Closed.
-    Closed = 7,
-    /// It listens.
-    Listen = 10,
-    /// The peer will send no more; this end may.
-    PeerCloseWait1 = 20,
-    /// As before; this end has been told to close and has data to send.
-    PeerCloseWait2 = 21,
-    /// This end will send no more; the peer may, and has not confirmed all.
-    AppCloseWait1 = 22,
-    /// As before; the peer has confirmed all.
-    AppCloseWait2 = 23,
-    /// Closed by the application; the peer does not know yet.
-    AppFinCloseWait = 24,
-    /// Closed by both, the peer first; it does not know yet.
-    PeerFinCloseWait = 25,
-    /// The peer has broken the connection.
-    PeerAbortWait = 26,
-    /// It is broken, and nothing goes any more.
-    ProcessAbort = 27,
-}
-
-/// A place in a buffer: how often it was gone through, and where in it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cursor {
-    /// How often.
-    pub(crate) wrap: u16,
-    /// Where.
-    pub(crate) count: u32,
-}
-
-/// The link that a connection goes over.
-#[derive(Clone, Copy)]
-pub(crate) struct ConnLink {
-    /// This host was the server at first contact.
-    pub(crate) server: bool,
-    /// Its number in the group.
-    pub(crate) id: u8,
-    /// The RDMA device.
-    pub(crate) device: DeviceName,
-    /// Its port.
-    pub(crate) port: u8,
-    /// The address of this end.
-    pub(crate) gid: Gid,
-    /// The address of the other end.
-    pub(crate) peer_gid: Gid,
-}
+use smc_proto::{close::ConnState, cursor::RawCursor, wire::types::AlertToken};
 
 /// A connection over RDMA.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnInfo {
     /// Where it stands.
-    pub(crate) state: State,
+    pub(crate) state: ConnState,
     /// What is shut down, as TCP has it: 1 receiving, 2 sending.
     pub(crate) shutdown: u8,
-    /// Its token on this host.
-    pub(crate) token: u32,
+    /// Its token on this host, until it has given everything back.
+    pub(crate) token: Option<AlertToken>,
     /// Size of the send buffer.
     pub(crate) sndbuf_size: u32,
     /// Size of the RMB element.
@@ -102,17 +50,18 @@ pub(crate) struct ConnInfo {
     /// Size of the peer's.
     pub(crate) peer_rmbe_size: u32,
     /// The producer and consumer cursors that have come last.
-    pub(crate) rx: [Cursor; 2],
+    pub(crate) rx: [RawCursor; 2],
     /// Those that were sent last.
-    pub(crate) tx: [Cursor; 2],
+    pub(crate) tx: [RawCursor; 2],
     /// The producer and connection flags that have come last.
     pub(crate) rx_flags: [u8; 2],
     /// Those that were sent last.
     pub(crate) tx_flags: [u8; 2],
     /// In the send buffer: up to where data are there, were sent, have arrived.
-    pub(crate) sndbuf: [Cursor; 3],
-    /// The link, while there is one.
-    pub(crate) link: Option<ConnLink>,
+    pub(crate) sndbuf: [RawCursor; 3],
+    /// The link, while there is one, and whether this host was the server at first
+    /// contact.
+    pub(crate) link: Option<(LinkInfo, bool)>,
 }
 
 /// What is told of a socket besides what TCP knows.
@@ -272,7 +221,7 @@ impl<const N: usize> Bytes<N> {
         self.put(&value.to_ne_bytes())
     }
 
-    fn cursor(&mut self, cursor: Cursor) -> &mut Self {
+    fn cursor(&mut self, cursor: RawCursor) -> &mut Self {
         self.put(&[0; 2])
             .put(&cursor.wrap.to_ne_bytes())
             .u32(cursor.count)
@@ -280,10 +229,10 @@ impl<const N: usize> Bytes<N> {
 }
 
 /// `struct smc_diag_conninfo`.
-fn conn_bytes(conn: &ConnInfo) -> [u8; 76] {
+fn conn_bytes(conn: &ConnInfo, token: AlertToken) -> [u8; 76] {
     let mut bytes = Bytes::new();
     bytes
-        .u32(conn.token)
+        .u32(token.0)
         .u32(conn.sndbuf_size)
         .u32(conn.rmbe_size)
         .u32(conn.peer_rmbe_size);
@@ -298,7 +247,7 @@ fn conn_bytes(conn: &ConnInfo) -> [u8; 76] {
 }
 
 /// `struct smc_diag_lgrinfo`.
-fn link_bytes(link: &ConnLink) -> [u8; 147] {
+fn link_bytes(link: &LinkInfo, server: bool) -> [u8; 147] {
     let mut bytes = Bytes::new();
     bytes
         .put(&[link.id])
@@ -306,7 +255,7 @@ fn link_bytes(link: &ConnLink) -> [u8; 147] {
         .put(&[link.port])
         .put(&gid_text(&link.gid))
         .put(&gid_text(&link.peer_gid))
-        .put(&[link.server.into()]);
+        .put(&[server.into()]);
     bytes.bytes
 }
 
@@ -321,15 +270,15 @@ fn put_socket(out: &mut DiagDump<'_>, sock: &Sock, snapshot: &Snapshot) -> Put {
         (false, AddressFamily::Inet6) => PF_INET6,
     };
     let (state, mode) = match &snapshot.kind {
-        Kind::Idle => (State::Init, SMC_DIAG_MODE_SMCR),
-        Kind::Listening => (State::Listen, SMC_DIAG_MODE_SMCR),
+        Kind::Idle => (ConnState::Init, SMC_DIAG_MODE_SMCR),
+        Kind::Listening => (ConnState::Listen, SMC_DIAG_MODE_SMCR),
         Kind::Smc(conn) => (conn.state, SMC_DIAG_MODE_SMCR),
-        Kind::Plain(..) => (State::Active, SMC_DIAG_MODE_FALLBACK_TCP),
+        Kind::Plain(..) => (ConnState::Active, SMC_DIAG_MODE_FALLBACK_TCP),
     };
     // `struct smc_diag_msg`
     let mut message = Bytes::<64>::new();
     message
-        .put(&[family as u8, state as u8, mode as u8, 0])
+        .put(&[family as u8, state.number(), mode as u8, 0])
         .put(sock.diag_id().as_bytes())
         .u32(out.uid_of(sock))
         .put(&sock.inode().to_ne_bytes());
@@ -346,12 +295,15 @@ fn put_socket(out: &mut DiagDump<'_>, sock: &Sock, snapshot: &Snapshot) -> Put {
         let Some(conn) = conn else {
             return Ok(());
         };
-        if is_wanted(SMC_DIAG_CONNINFO) {
-            attrs.bytes(SMC_DIAG_CONNINFO, &conn_bytes(conn))?;
+        match conn.token {
+            Some(token) if is_wanted(SMC_DIAG_CONNINFO) => {
+                attrs.bytes(SMC_DIAG_CONNINFO, &conn_bytes(conn, token))?;
+            }
+            _ => {}
         }
         match &conn.link {
-            Some(link) if is_wanted(SMC_DIAG_LGRINFO) => {
-                attrs.bytes(SMC_DIAG_LGRINFO, &link_bytes(link))
+            Some((link, server)) if is_wanted(SMC_DIAG_LGRINFO) => {
+                attrs.bytes(SMC_DIAG_LGRINFO, &link_bytes(link, *server))
             }
             _ => Ok(()),
         }

@@ -6,23 +6,19 @@ mod clc;
 mod coexist;
 mod conn;
 mod device;
-#[allow(dead_code)]
 mod diag;
-#[allow(dead_code)]
 mod eid;
 mod group;
 mod identity;
 mod netlink;
 mod netns;
 mod path;
-#[allow(dead_code)]
 mod pnet;
 mod session;
 mod slots;
 mod socket;
 #[allow(dead_code)]
 mod stats;
-#[allow(dead_code)]
 mod sysctl;
 mod wait;
 

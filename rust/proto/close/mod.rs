@@ -163,6 +163,15 @@ impl Closer {
         self.told
     }
 
+    /// What the peer has said of itself, in the words of its messages.
+    pub fn peer_flags(&self) -> ConnFlags {
+        ConnFlags {
+            done_writing: self.received >= Said::DoneWriting,
+            closed: self.received >= Said::Closed,
+            abort: self.received >= Said::Aborted,
+        }
+    }
+
     /// Whether unsent data holds back what we have to say: `close()` with a linger
     /// time waits for this to end.
     pub fn draining(&self) -> bool {

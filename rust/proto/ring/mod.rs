@@ -45,7 +45,9 @@ mod tx;
 pub use rx::{RxOutcome, RxReport, RxRing, RxTicket, UrgentMode, UrgentRefused};
 pub use sequence::{CdcLost, CdcSequence};
 pub use span::{Span, Spans};
-pub use tx::{ConsumerOutcome, RdmaWrite, TxReport, TxRing, TxTicket, UrgentBusy, WritePlan};
+pub use tx::{
+    ConsumerOutcome, RdmaWrite, TxPlaces, TxReport, TxRing, TxTicket, UrgentBusy, WritePlan,
+};
 
 /// The producer's flags of a CDC message (RFC 7609 A.4; `struct
 /// smc_cdc_producer_flags` in net/smc/smc.h), without the failover validation

@@ -365,6 +365,18 @@ impl RxRing {
             && (self.blocked || peer_sees < size / 2)
     }
 
+    /// Where the peer writes next and this end reads next, and what the peer has
+    /// said of its writing lately, for diagnostics.
+    pub const fn places(&self) -> (RawCursor, RawCursor, ProducerFlags) {
+        let flags = ProducerFlags {
+            write_blocked: self.blocked,
+            urgent_pending: self.urgent_pending,
+            urgent_present: false,
+            consumer_update_requested: false,
+        };
+        (self.producer.raw(), self.consumer.raw(), flags)
+    }
+
     /// The consumer's part of the next CDC message. Call [`RxRing::reported`] once
     /// it is posted.
     pub fn report(&mut self) -> RxReport {

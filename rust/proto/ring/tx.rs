@@ -56,6 +56,21 @@ pub struct TxReport {
     pub ticket: TxTicket,
 }
 
+/// Where the cursors of a send half are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TxPlaces {
+    /// In the peer's ring: where the next byte goes.
+    pub producer: RawCursor,
+    /// In the peer's ring: up to where the peer has read.
+    pub consumer: RawCursor,
+    /// In the send buffer: up to where the application has written.
+    pub written: RawCursor,
+    /// In the send buffer: up to where it was posted.
+    pub posted: RawCursor,
+    /// In the send buffer: up to where it has left.
+    pub completed: RawCursor,
+}
+
 /// How much the peer has been told of the urgent byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum UrgentTold {
@@ -251,15 +266,7 @@ impl TxRing {
         TxReport {
             seqno,
             producer: self.producer.raw(),
-            flags: ProducerFlags {
-                // A peer that knows that we wait reports sooner (RFC 7609
-                // §4.7.3). A write fills all the room there is, so there is
-                // something to wait for exactly when there is none left.
-                write_blocked: self.peer_space() == 0,
-                urgent_pending: urgent >= UrgentTold::Pending,
-                urgent_present: urgent == UrgentTold::Present,
-                consumer_update_requested: false,
-            },
+            flags: self.flags(),
             ticket: TxTicket {
                 posted: self.posted,
                 epoch: self.epoch,
@@ -355,6 +362,32 @@ impl TxRing {
             None => self.written,
         };
         distance(self.posted, until).min(self.peer_space())
+    }
+
+    /// The flags of the next message.
+    pub fn flags(&self) -> ProducerFlags {
+        let urgent = self.urgent_to_tell();
+        ProducerFlags {
+            // A peer that knows that we wait reports sooner (RFC 7609 §4.7.3). A
+            // write fills all the room there is, so there is something to wait for
+            // exactly when there is none left.
+            write_blocked: self.peer_space() == 0,
+            urgent_pending: urgent >= UrgentTold::Pending,
+            urgent_present: urgent == UrgentTold::Present,
+            consumer_update_requested: false,
+        }
+    }
+
+    /// Where the cursors are, for diagnostics.
+    pub fn places(&self) -> TxPlaces {
+        let completed = distance(self.completed, self.posted);
+        TxPlaces {
+            producer: self.producer.raw(),
+            consumer: self.consumer.raw(),
+            written: self.write_at.raw(),
+            posted: self.post_at.raw(),
+            completed: self.post_at.retreated(completed).raw(),
+        }
     }
 
     fn urgent_to_tell(&self) -> UrgentTold {

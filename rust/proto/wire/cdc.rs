@@ -80,6 +80,14 @@ pub struct Cdc {
     pub reserved: Reserved,
 }
 
+const fn bit(set: bool, bit: u8) -> u8 {
+    if set {
+        bit
+    } else {
+        0
+    }
+}
+
 impl Cdc {
     const WRITE_BLOCKED: u8 = 0x80;
     const URGENT_PENDING: u8 = 0x40;
@@ -144,9 +152,22 @@ impl Cdc {
         })
     }
 
+    /// The two bytes of flags as a message carries them, and as diagnostics show
+    /// them.
+    pub const fn flag_bytes(flags: ProducerFlags, state: ConnFlags) -> [u8; 2] {
+        [
+            bit(flags.write_blocked, Self::WRITE_BLOCKED)
+                | bit(flags.urgent_pending, Self::URGENT_PENDING)
+                | bit(flags.urgent_present, Self::URGENT_PRESENT)
+                | bit(flags.consumer_update_requested, Self::CONSUMER_UPDATE),
+            bit(state.done_writing, Self::SENDING_DONE)
+                | bit(state.closed, Self::CLOSED)
+                | bit(state.abort, Self::ABORTED),
+        ]
+    }
+
     /// Writes the message, 44 bytes, to the front of `buf`; gives its length.
     pub fn emit(&self, buf: &mut [u8]) -> Result<usize, NoSpace> {
-        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let [rsvd_producer, rsvd_consumer] = self.reserved.cursors;
         let mut w = Writer::new(buf.get_mut(..CDC_LEN).ok_or(NoSpace)?);
         w.u8(CDC_TYPE)?;
@@ -155,16 +176,11 @@ impl Cdc {
         w.be32(self.token.0)?;
         write_cursor(&mut w, self.producer, rsvd_producer)?;
         write_cursor(&mut w, self.consumer, rsvd_consumer)?;
-        w.u8(bit(self.flags.write_blocked, Self::WRITE_BLOCKED)
-            | bit(self.flags.urgent_pending, Self::URGENT_PENDING)
-            | bit(self.flags.urgent_present, Self::URGENT_PRESENT)
-            | bit(self.flags.consumer_update_requested, Self::CONSUMER_UPDATE)
+        let [flags, state] = Self::flag_bytes(self.flags, self.state);
+        w.u8(flags
             | bit(self.failover_validation, Self::FAILOVER)
             | self.reserved.producer_bits & Self::PRODUCER_RSVD)?;
-        w.u8(bit(self.state.done_writing, Self::SENDING_DONE)
-            | bit(self.state.closed, Self::CLOSED)
-            | bit(self.state.abort, Self::ABORTED)
-            | self.reserved.state_bits & Self::STATE_RSVD)?;
+        w.u8(state | self.reserved.state_bits & Self::STATE_RSVD)?;
         w.bytes(&self.reserved.end)?;
         Ok(w.written())
     }

@@ -16,6 +16,7 @@
 //! the peer with one of them.
 
 mod close;
+mod info;
 mod post;
 mod ready;
 mod rx;

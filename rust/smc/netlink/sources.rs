@@ -162,7 +162,8 @@ fn describe_group(group: &Group) -> GroupInfo {
     }
 }
 
-fn describe_link(group: &Group) -> Option<LinkInfo> {
+/// The link of a group. Process context.
+pub(crate) fn describe_link(group: &Group) -> Option<LinkInfo> {
     let (link, gid) = group.describe_link()?;
     Some(LinkInfo {
         id: link.num().0,

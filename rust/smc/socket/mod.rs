@@ -196,7 +196,8 @@ pub(super) fn snapshot(sock: &Sock) -> Option<Snapshot> {
     let this = Attachment::of(sock)?;
     let phase = this.phase.lock().clone();
     let kind = match phase {
-        Phase::Idle | Phase::Connecting(_) | Phase::Smc(_) => Kind::Idle,
+        Phase::Idle | Phase::Connecting(_) => Kind::Idle,
+        Phase::Smc(conn) => Kind::Smc(conn.info()),
         Phase::Listening(_) => Kind::Listening,
         Phase::Plain => return None,
     };
