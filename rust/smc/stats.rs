@@ -300,3 +300,10 @@ pub(crate) fn fallback(sock: &Sock, fallen: &Fallen) {
     let peer_reason = fallen.peer_reason.map_or(0, |reason| reason.code());
     diag::remember(&data, sock, fallen.af_smc, reason, peer_reason);
 }
+
+/// The handshake of `sock` has failed, and nothing came of it. Any context.
+pub(crate) fn failure(sock: &Sock, side: Side) {
+    if let Some(data) = NetData::of(sock.net()) {
+        data.stats.failure(side);
+    }
+}

@@ -16,11 +16,16 @@ use crate::{
         wait::Share,
         work::Task,
     },
-    smc::clc,
+    smc::{
+        clc,
+        group::{Rmbe, SendBuffer},
+        stats::{Dir, Tech},
+    },
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 use smc_proto::{
     close::{Actions, ConnState, How, Linger, RecvEnd, Release, TcpAction},
+    cursor::RingSize,
     group::Millis,
 };
 
@@ -201,6 +206,13 @@ impl Conn {
             this.sock.set_error(NetErrno::ConnAborted.into());
             this.sock.wake(CHANGED, true);
         }
+        let given = |dir, size: Option<RingSize>| {
+            if let Some(size) = size {
+                this.count(|stats| stats.buffer_given(Tech::R, dir, size.bytes() as usize));
+            }
+        };
+        given(Dir::Tx, sndbuf.as_ref().map(SendBuffer::size));
+        given(Dir::Rx, rmbe.as_ref().map(Rmbe::size));
         match rmbe {
             // Or pipes still have pages of it.
             Some(rmbe) if still_write || lent.keys().next().is_some() => rmbe.quarantine(),

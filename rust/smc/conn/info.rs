@@ -3,7 +3,11 @@
 //! What sock_diag tells of a connection.
 
 use super::{Conn, SendBuffer};
-use crate::smc::{diag::ConnInfo, netlink::sources};
+use crate::smc::{
+    diag::ConnInfo,
+    netlink::sources,
+    stats::{Dir, Event, Side, Tech},
+};
 use smc_proto::{close::ConnFlags, cursor::RawCursor, ring::TxPlaces, wire::cdc::Cdc};
 
 /// As TCP's `sk_shutdown`.
@@ -13,6 +17,22 @@ const SEND_SHUTDOWN: u8 = 2;
 const START: RawCursor = RawCursor { wrap: 0, count: 0 };
 
 impl Conn {
+    /// Counts a system call that was to send or receive `len` bytes. Any context.
+    pub(crate) fn count_payload(&self, dir: Dir, len: usize, done: usize) {
+        self.count(|stats| stats.payload(Tech::R, dir, len, done));
+    }
+
+    /// Counts something that has happened. Any context.
+    pub(crate) fn count_event(&self, what: Event) {
+        self.count(|stats| stats.event(Tech::R, what));
+    }
+
+    /// Counts it among those that have come about. Any context.
+    pub(crate) fn count_success(&self, side: Side) {
+        let v2 = !self.seat.group().spec().version.is_v1();
+        self.count(|stats| stats.success(Tech::R, side, v2));
+    }
+
     /// Where it stands. Process context; may sleep.
     pub(crate) fn info(&self) -> ConnInfo {
         let group = self.seat.group();

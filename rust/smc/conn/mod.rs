@@ -32,6 +32,8 @@ pub(crate) use tx::{flush, send};
 use super::{
     clc,
     group::{Link, Rmbe, Seat, SendBuffer},
+    netns::NetData,
+    stats::{Dir, Stats, Tech},
     sysctl::Settings,
 };
 use crate::abstractions::{
@@ -110,6 +112,8 @@ pub(crate) struct Element {
 pub(crate) struct Conn {
     sock: ARef<Sock>,
     seat: Seat,
+    /// Where it is counted.
+    net: Option<Arc<NetData>>,
     #[pin]
     tx: SpinLockBh<Tx>,
     rx: Arc<Inlet>,
@@ -226,6 +230,8 @@ impl Conn {
             rmbe,
         } = parts;
         let autocork = Settings::of(sock.net()).autocorking_size;
+        let net = NetData::of(sock.net());
+        let sizes = [(Dir::Tx, sndbuf.size()), (Dir::Rx, rmbe.size())];
         let from = sndbuf.buf().cloned();
         let to = rmbe.buf().clone();
         let rx = Rx {
@@ -246,10 +252,11 @@ impl Conn {
             }),
             GFP_KERNEL,
         )?;
-        Arc::pin_init(
+        let conn = Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 sock,
                 seat,
+                net,
                 tx <- new_spinlock_bh!(Tx {
                     closer: Closer::new(),
                     out: None,
@@ -272,7 +279,18 @@ impl Conn {
                 recv <- new_mutex!(Some(to), "Conn::recv"),
             }? Error)),
             GFP_KERNEL,
-        )
+        )?;
+        for (dir, size) in sizes {
+            conn.count(|stats| stats.buffer_taken(Tech::R, dir, size.bytes() as usize));
+        }
+        Ok(conn)
+    }
+
+    /// Counts something. Any context.
+    fn count(&self, count: impl FnOnce(&Stats)) {
+        if let Some(net) = &self.net {
+            count(&net.stats);
+        }
     }
 
     /// Its place in the link group.

@@ -3,14 +3,17 @@
 //! poll(2), ioctl(2) and the options that act on a connection.
 
 use super::{lowat, tx, Conn, READABLE, WRITABLE};
-use crate::abstractions::{
-    net::{
-        errno::NetErrno,
-        sock::Sock,
-        socket::{Ioctl, OptName, OptOut, OptValue, Poll, Socket},
-        uapi,
+use crate::{
+    abstractions::{
+        net::{
+            errno::NetErrno,
+            sock::Sock,
+            socket::{Ioctl, OptName, OptOut, OptValue, Poll, Socket},
+            uapi,
+        },
+        work::Task,
     },
-    work::Task,
+    smc::stats::Event,
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 use smc_proto::close::{ConnFlags, RecvEnd};
@@ -112,6 +115,10 @@ pub(crate) fn set_option(
             _ => false,
         };
     if sends {
+        this.count_event(match opt.name {
+            uapi::TCP_NODELAY => Event::NoDelay,
+            _ => Event::Cork,
+        });
         tx::flush(this);
     }
     Ok(done)

@@ -21,6 +21,7 @@ use crate::{
         conn::Conn,
         path::{self, Path},
         session::{self, Session},
+        stats::{self, Side},
         wait::Waker,
     },
 };
@@ -266,6 +267,7 @@ impl Active {
     /// The connection has RDMA from here on.
     fn become_smc(&self, conn: Arc<Task<Conn>>) {
         self.restore_rcvlowat(&self.sock.lock());
+        conn.count_success(Side::Client);
         self.owner.enter(Phase::Smc(conn));
     }
 
@@ -274,6 +276,7 @@ impl Active {
     fn fail(&self, error: Error) {
         self.restore_rcvlowat(&self.sock.lock());
         self.owner.enter(Phase::Idle);
+        stats::failure(&self.sock, Side::Client);
         self.sock.fail(error);
     }
 }

@@ -14,7 +14,10 @@ use crate::abstractions::{
     },
     wait::{Share, Waited},
 };
-use crate::smc::conn;
+use crate::smc::{
+    conn,
+    stats::{Dir, Event},
+};
 use kernel::{
     ffi::{c_int, c_long},
     prelude::*,
@@ -31,6 +34,12 @@ fn wait_decided(this: &Arc<Attachment>, socket: Socket<'_>, timeout: c_long) -> 
     }
 }
 
+/// How many it were, to be counted.
+fn bytes(done: &Result<c_int>) -> usize {
+    done.as_ref()
+        .map_or(0, |n| usize::try_from(*n).unwrap_or(0))
+}
+
 /// sendmsg(2).
 pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>) -> Result<c_int> {
     let nonblock = msg.flags() & uapi::MSG_DONTWAIT != 0;
@@ -44,7 +53,14 @@ pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>
         fallback::give_up(this, socket.sock(), Reason::OptionUnsupported);
     }
     match this.smc() {
-        Some(conn) => conn::send(&conn, socket, msg),
+        Some(conn) => {
+            let (len, done) = (msg.len(), conn::send(&conn, socket, msg));
+            if msg.flags() & uapi::MSG_OOB != 0 && done.is_ok() {
+                conn.count_event(Event::Urgent);
+            }
+            conn.count_payload(Dir::Tx, len, bytes(&done));
+            done
+        }
         None => msg.send(socket),
     }
 }
@@ -62,7 +78,11 @@ pub(super) fn recv(
         wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
     }
     match this.smc() {
-        Some(conn) if !errors => conn::recv(&conn, socket, msg, flags),
+        Some(conn) if !errors => {
+            let (len, done) = (msg.len(), conn::recv(&conn, socket, msg, flags));
+            conn.count_payload(Dir::Rx, len, bytes(&done));
+            done
+        }
         _ => msg.recv(socket, flags),
     }
 }
@@ -78,7 +98,15 @@ pub(super) fn splice_read(
         wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
     }
     match this.smc() {
-        Some(conn) => conn::splice_read(&conn, socket, splice),
+        Some(conn) => {
+            let done = conn::splice_read(&conn, socket, splice);
+            let n = done
+                .as_ref()
+                .map_or(0, |n| usize::try_from(*n).unwrap_or(0));
+            conn.count_event(Event::Splice);
+            conn.count_payload(Dir::Rx, n, n);
+            done
+        }
         None => splice.tcp(socket),
     }
 }

@@ -24,6 +24,7 @@ use crate::{
         conn::Conn,
         path::Host,
         session::{self, Session},
+        stats::{self, Side},
         wait::Waker,
     },
 };
@@ -186,6 +187,9 @@ impl Io {
                 },
                 Action::Established => {
                     self.conn = self.session.establish();
+                    if let Some(conn) = &self.conn {
+                        conn.count_success(Side::Server);
+                    }
                     return Some(self.conn.as_ref().map(|_| ()).ok_or(EINVAL));
                 }
                 Action::Fallback(fallback) => {
@@ -341,6 +345,9 @@ impl Io {
             if now < until && !self.cancelled && !child.has_input() {
                 return Err(until);
             }
+        }
+        if let (Err(_), Some(child), false) = (&end, &self.child, self.cancelled) {
+            stats::failure(child, Side::Server);
         }
         self.unhook();
         self.session.give_up(GroupFate::Keep);
