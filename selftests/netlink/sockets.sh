@@ -55,8 +55,8 @@ inet() {
 # More than fit one buffer, and none of those that have been closed.
 many() {
 	local n
-	both 'module_in smc_rs' && on server 'LD_PRELOAD=libpreload.so epoll-echo server $ADDR 5003 > /dev/null 2>&1 &
-			wait_listen 5003' &&
+	both 'module_in smc_rs' && on server "LD_PRELOAD=$SMC_RS_PROGS/libpreload.so epoll-echo server \$ADDR 5003 > /dev/null 2>&1 &
+			wait_listen 5003" &&
 		on client 'for i in {1..400}; do exec {fd}<>/dev/tcp/$PEER/5003; done; sleep 60 & sleep 1'
 	n=$(on server 'smcnl sockets | grep -c MODE=TCP')
 	on client 'pkill sleep'
@@ -72,8 +72,8 @@ netns() {
 		module_in smc_rs; sockets hold 43 1 0 &
 		sleep 0.3; smcnl sockets | wc -l | grep -x 1 && unshare --net sh -c "
 			smcnl sockets | wc -l | grep -x 0; ip link set lo up
-			sockets hold 43 1 0 & sleep 0.3; smcnl sockets | wc -l | grep -x 1; kill %1" &&
-		smcnl sockets | wc -l | grep -x 1; rc=$?; kill %1; wait; modules_out; exit $rc'
+			sockets hold 43 1 0 & sleep 0.3; smcnl sockets | wc -l | grep -x 1; kill \$!" &&
+		smcnl sockets | wc -l | grep -x 1; rc=$?; pkill sockets; sleep 0.3; modules_out; exit $rc'
 }
 
 plan 9
