@@ -94,7 +94,7 @@ kernels: setup
 
 check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \
-		host module socket api netlink interop
+		host module socket api netlink interop smcr
 
 # Not part of `check`: it takes long, and wants an idle machine.
 bench-fallback: module

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# RoCE devices that come and go: a device that is used can be taken away, its
+# connections are told, and others have TCP until it is there again.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 200
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+
+echo_on() { on server "stream server 43 0 $1 1 > /dev/null 2>&1 & wait_listen $1" && on -t 60 client "stream client 43 0 \$PEER $1 1 100000 2"; }
+
+# Bytes in TCP tell what the connection was.
+in_tcp() { wire "tcp.port == $1" tcp.len | awk '{n += $1} END {print n + 0}'; }
+over_rdma() { echo_on "$1" && [ "$(in_tcp "$1")" -lt 2000 ]; }
+over_tcp() { echo_on "$1" && [ "$(in_tcp "$1")" -ge 200000 ]; }
+
+# A connection that is open and idle while the device of one end goes, which does
+# not wait for it; the other end gets to know.
+taken_away() {
+	on server 'stream server 43 0 5003 1 > /run/taken.server 2>&1 & wait_listen 5003' &&
+		on client 'stream client 43 0 $PEER 5003 1 1000 600 > /run/taken 2>&1 &
+			wait_for 20 grep connect /run/taken' &&
+		on -t 20 client 'rdma link delete rxe0 && pgrep -x stream' &&
+		on -t 20 server 'wait_for 15 grep -i reset /run/taken.server'
+}
+
+plan 6
+check "without a device a connection is TCP" over_tcp 5001
+check "devices come" both 'rxe_up'
+check "with devices it is RDMA" over_rdma 5002
+check "a device goes though a connection is open, which ends" taken_away
+check "then there is TCP" over_tcp 5004
+check "the device is back, and so is RDMA" eval 'on client rxe_up && over_rdma 5005'
+finish
