@@ -33,7 +33,8 @@ layouts() {
 		# Types that are only passed on by pointer need no layout.
 		grep -qE "^SIZE\($t\);" rust/bindings/layout.h && continue
 		grep -rqE "\bbindings::$t\b[^>)]*[{.]|zeroed|Opaque<bindings::$t>" --include=*.rs rust/abstractions || continue
-		# Only ever pointed to; sockptr_t is a type without a struct's name.
+		# Only ever pointed to; net_generic is a function, sockptr_t a type without
+		# a struct's name.
 		case $t in net | dst_entry | lock_class_key | pipe_inode_info | request_sock | sk_buff) continue ;; esac
 		case $t in sockptr_t | workqueue_struct | ctl_table_header | ib_cq | page) continue ;; esac
 		echo "rust/bindings/layout.h has no SIZE($t)"
@@ -60,7 +61,7 @@ checkpatch() {
 	mapfile -t files < <(find rust selftests \( -name '*.c' -o -name '*.h' \) -type f ! -path '*/target/*')
 	# What programs of the kselftest harness look like: TEST_F(...) {, and user space.
 	[ ${#files[@]} -gt 0 ] && checkpatch_pl --ignore \
-		SPACING,VOLATILE,SPLIT_STRING,MACRO_WITH_FLOW_CONTROL,ENOSYS,PREFER_DEFINED_ATTRIBUTE_MACRO,LINE_SPACING \
+		SPACING,VOLATILE,SPLIT_STRING,MACRO_WITH_FLOW_CONTROL,ENOSYS,EMBEDDED_FUNCTION_NAME,PREFER_DEFINED_ATTRIBUTE_MACRO,LINE_SPACING \
 		-f "${files[@]}"
 }
 

@@ -36,7 +36,7 @@ static int open_tap(const char *name)
 
 	if (fd < 0)
 		die("/dev/net/tun");
-	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
 	if (ioctl(fd, TUNSETIFF, &ifr))
 		die("TUNSETIFF");
 	return fd;
@@ -66,7 +66,7 @@ static void mac_of(int fd, const char *name, unsigned char *mac)
 {
 	struct ifreq ifr = { 0 };
 
-	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
 	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
 		die("SIOCGIFHWADDR");
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
