@@ -7,9 +7,9 @@
 # same SCRIPT: prints the same with either module in.
 same() {
 	local c ours
-	c=$(on server "module_in smc && { $1
+	c=$(on -t 200 server "module_in smc && { $1
 	}" 2>&1)
-	ours=$(on server "module_in smc_rs && smcnl ueid-flush && { $1
+	ours=$(on -t 200 server "module_in smc_rs && smcnl ueid-flush && { $1
 	}" 2>&1)
 	diff <(printf '%s\n' "$c") <(printf '%s\n' "$ours") &&
 		[ -n "$c" ] && printf '%s\n' "$c"
