@@ -42,7 +42,7 @@ impl Knob {
     /// Its value at the beginning.
     pub(crate) const fn value(&self) -> c_int {
         match self.kind {
-            Kind::Seconds => self.initial * bindings::HZ as c_int,
+            Kind::Seconds => self.initial * bindings::JIFFIES_PER_SECOND,
             _ => self.initial,
         }
     }

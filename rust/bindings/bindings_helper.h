@@ -51,6 +51,8 @@
 #include <rdma/ib_verbs.h>
 
 /* Constants that bindgen cannot see: macros with casts or expressions. */
+/* HZ itself bindgen takes for that of user space. */
+const int RUST_CONST_HELPER_JIFFIES_PER_SECOND = HZ;
 const int RUST_CONST_HELPER_WORK_CPU_UNBOUND = WORK_CPU_UNBOUND;
 const u32 RUST_CONST_HELPER_EPOLLIN = (__force u32)EPOLLIN;
 const u32 RUST_CONST_HELPER_EPOLLERR = (__force u32)EPOLLERR;
