@@ -11,7 +11,7 @@ static PEER_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Chooses the instance number that, with the MAC address of a RoCE port, makes
 /// this host's peer ID: another one at each load, so that peers notice that the
-/// link groups they know are gone (RFC 7609 §3.5.1, "peer ID").
+/// link groups they know are gone (RFC 7609 §2.2.4, A.2.1).
 pub(crate) fn choose() {
     let instance = u64::from(random::u16());
     PEER_ID.store(instance << 48, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //! The memory of a link group's connections.
 //!
 //! An RMB is one memory region, registered with the group's queue pair once and
-//! carved into elements of one size (RFC 7609 §2.3); each connection gets an
+//! carved into elements of one size (RFC 7609 §2.1); each connection gets an
 //! element, and gives it back for the next one. Send buffers are kept for reuse
 //! in the same way. Both go when the group goes.
 
