@@ -54,7 +54,10 @@ pub(super) fn set(
         return conn::set_option(&conn, socket, opt, value);
     }
     let handshake = this.active().is_some_and(|active| active.is_connected());
-    if let Some(e) = not_before_connected(opt).filter(|_| handshake) {
+    // Kernel TLS makes its operations from those of the first socket that asks for
+    // it, whatever it answers: they may not be ours.
+    let copies_operations = opt.level == SOL_TCP && opt.name == uapi::TCP_ULP && !this.is_plain();
+    if let Some(e) = not_before_connected(opt).filter(|_| handshake || copies_operations) {
         return Err(e.into());
     }
     let done = value.tcp_set(socket, opt)?;
