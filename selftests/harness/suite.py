@@ -121,7 +121,7 @@ class Suite:
             guest.start()
             self.guests[flavour, host] = guest
         for host in missing:
-            self.guests[flavour, host].wait_ready(300 if flavour == "debug" else 120)
+            self.guests[flavour, host].wait_ready(900 if flavour == "debug" else 240)
         self.log(f"up after {time.monotonic() - start:.1f} s")
 
     def _drop(self, flavour: str, host: str) -> None:
