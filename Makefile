@@ -97,8 +97,8 @@ check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \
 		host module socket api netlink interop smcr
 
-# Not part of `check`: data between our module and the C module, which take ten
-# minutes each on a slow machine.
+# Not part of `check`: data between our module and the C module, and the sweep of
+# failing allocations, which take ten minutes each on a slow machine.
 check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
