@@ -13,7 +13,6 @@ pub(crate) mod net;
 pub(crate) mod percpu;
 pub(crate) mod random;
 pub(crate) mod rcu;
-#[allow(dead_code, unused_imports)]
 pub(crate) mod rdma;
 pub(crate) mod sync;
 pub(crate) mod sysctl;

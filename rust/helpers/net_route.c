@@ -84,26 +84,18 @@ bool smc_rs_helper_sk_dev_any_addr(struct sock *sk,
 }
 
 /* What a route is like; its device gets a reference. */
-static void smc_rs_describe(const struct dst_entry *dst, struct net_device **dev, bool *gateway,
-			    bool *local)
+static void smc_rs_describe(const struct dst_entry *dst, struct net_device **dev, bool *local)
 {
 	*dev = dst->dev;
 	dev_hold(*dev);
-	if (dst->ops->family == AF_INET) {
-		const struct rtable *rt = dst_rtable(dst);
-
-		*gateway = rt->rt_uses_gateway;
-		*local = rt->rt_flags & RTCF_LOCAL;
-	} else {
-		const struct rt6_info *rt = dst_rt6_info(dst);
-
-		*gateway = rt->rt6i_flags & RTF_GATEWAY;
-		*local = rt->rt6i_flags & RTF_LOCAL;
-	}
+	if (dst->ops->family == AF_INET)
+		*local = dst_rtable(dst)->rt_flags & RTCF_LOCAL;
+	else
+		*local = dst_rt6_info(dst)->rt6i_flags & RTF_LOCAL;
 }
 
 static struct dst_entry *smc_rs_route_connect4(struct sock *sk, __be32 daddr, __be16 dport,
-					       struct in6_addr *from, struct in6_addr *to)
+					       struct in6_addr *from)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	const struct ip_options_rcu *opt;
@@ -126,13 +118,12 @@ static struct dst_entry *smc_rs_route_connect4(struct sock *sk, __be32 daddr, __
 		return ERR_PTR(-ENETUNREACH);
 	}
 	ipv6_addr_set_v4mapped(fl4.saddr, from);
-	ipv6_addr_set_v4mapped(nexthop == daddr ? fl4.daddr : daddr, to);
 	return &rt->dst;
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
 static struct dst_entry *smc_rs_route_connect6(struct sock *sk, const struct sockaddr_in6 *addr,
-					       int len, struct in6_addr *from, struct in6_addr *to)
+					       int len, struct in6_addr *from)
 {
 	const struct ipv6_pinfo *np = inet6_sk(sk);
 	struct in6_addr final, *final_p;
@@ -170,13 +161,12 @@ static struct dst_entry *smc_rs_route_connect6(struct sock *sk, const struct soc
 	if (type & IPV6_ADDR_MAPPED) {
 		if (ipv6_only_sock(sk))
 			return ERR_PTR(-ENETUNREACH);
-		return smc_rs_route_connect4(sk, fl6.daddr.s6_addr32[3], addr->sin6_port, from, to);
+		return smc_rs_route_connect4(sk, fl6.daddr.s6_addr32[3], addr->sin6_port, from);
 	}
 	fl6.saddr = ipv6_addr_any(&sk->sk_v6_rcv_saddr) ? np->saddr : sk->sk_v6_rcv_saddr;
 	if (inet6_test_bit(SNDFLOW, sk))
 		label = addr->sin6_flowinfo & IPV6_FLOWLABEL_MASK;
 	fl6.flowlabel = ip6_make_flowinfo(np->tclass, label);
-	*to = fl6.daddr;
 	final_p = fl6_update_dst(&fl6, rcu_dereference_protected(np->opt, lockdep_sock_is_held(sk)),
 				 &final);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
@@ -189,11 +179,10 @@ static struct dst_entry *smc_rs_route_connect6(struct sock *sk, const struct soc
 
 /*
  * The route that connect() to `addr` would take, of a locked sock: its device,
- * with a reference, and the addresses of both ends, those of IPv4 mapped.
+ * with a reference, and this end's address, one of IPv4 mapped.
  */
 int smc_rs_helper_route_connect(struct sock *sk, const struct sockaddr *addr, int len,
-				struct net_device **dev, struct in6_addr *from, struct in6_addr *to,
-				bool *gateway, bool *local)
+				struct net_device **dev, struct in6_addr *from, bool *local)
 {
 	const struct sockaddr_in *addr4 = (const struct sockaddr_in *)addr;
 	struct dst_entry *dst;
@@ -205,51 +194,49 @@ int smc_rs_helper_route_connect(struct sock *sk, const struct sockaddr *addr, in
 	if (sk->sk_family == AF_INET) {
 		if (len < (int)sizeof(*addr4))
 			return -EINVAL;
-		dst = smc_rs_route_connect4(sk, addr4->sin_addr.s_addr, addr4->sin_port, from, to);
+		dst = smc_rs_route_connect4(sk, addr4->sin_addr.s_addr, addr4->sin_port, from);
 #if IS_ENABLED(CONFIG_IPV6)
 	} else if (sk->sk_family == AF_INET6) {
 		if (len < SIN6_LEN_RFC2133)
 			return -EINVAL;
-		dst = smc_rs_route_connect6(sk, (const struct sockaddr_in6 *)addr, len, from, to);
+		dst = smc_rs_route_connect6(sk, (const struct sockaddr_in6 *)addr, len, from);
 #endif
 	} else {
 		return -EAFNOSUPPORT;
 	}
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
-	smc_rs_describe(dst, dev, gateway, local);
+	smc_rs_describe(dst, dev, local);
 	dst_release(dst);
 	return 0;
 }
 
 /* The same of a connected sock; false if it has no route now. */
 bool smc_rs_helper_route_of(struct sock *sk, struct net_device **dev, struct in6_addr *from,
-			    struct in6_addr *to, bool *gateway, bool *local)
+			    bool *local)
 {
 	struct dst_entry *dst = sk_dst_get(sk);
 
 	if (!dst)
 		return false;
-	smc_rs_describe(dst, dev, gateway, local);
+	smc_rs_describe(dst, dev, local);
 	dst_release(dst);
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {
 		*from = sk->sk_v6_rcv_saddr;
-		*to = sk->sk_v6_daddr;
 		return true;
 	}
 #endif
 	ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, from);
-	ipv6_addr_set_v4mapped(inet_sk(sk)->inet_daddr, to);
 	return true;
 }
 
 /*
- * Where packets from `saddr` to `daddr` go next: the device's index, whether that
- * is a gateway, and its MAC address, which is asked for if it is not known.
+ * Where packets from `saddr` to `daddr` go next: whether that is a gateway, and its
+ * MAC address, which is asked for if it is not known.
  */
-int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, int *ifindex,
-				 bool *gateway, bool *known, u8 *mac)
+int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, bool *gateway,
+				 bool *known, u8 *mac)
 {
 	struct flowi4 fl4 = { .saddr = saddr, .daddr = daddr };
 	struct neighbour *neigh;
@@ -259,7 +246,6 @@ int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, in
 	rt = ip_route_output_flow(net, &fl4, NULL);
 	if (IS_ERR(rt))
 		return PTR_ERR(rt);
-	*ifindex = rt->dst.dev->ifindex;
 	*gateway = rt->rt_uses_gateway;
 	*known = false;
 	neigh = dst_neigh_lookup(&rt->dst, &fl4.daddr);

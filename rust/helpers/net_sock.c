@@ -91,16 +91,6 @@ bool smc_rs_helper_sk_dead(const struct sock *sk)
 	return sock_flag(sk, SOCK_DEAD);
 }
 
-bool smc_rs_helper_sk_has_waiters(struct sock *sk)
-{
-	bool waiters;
-
-	rcu_read_lock();
-	waiters = skwq_has_sleeper(rcu_dereference(sk->sk_wq));
-	rcu_read_unlock();
-	return waiters;
-}
-
 wait_queue_head_t *smc_rs_helper_sk_sleep(struct sock *sk)
 {
 	return sk_sleep(sk);

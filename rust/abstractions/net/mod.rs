@@ -6,17 +6,14 @@ pub(crate) mod attach;
 pub(crate) mod diag;
 pub(crate) mod errno;
 pub(crate) mod family;
-#[allow(dead_code)]
 pub(crate) mod flow;
 pub(crate) mod genl;
 pub(crate) mod listed;
-#[allow(dead_code)]
 pub(crate) mod netdev;
 pub(crate) mod netlink;
 pub(crate) mod netns;
 pub(crate) mod notifier;
 pub(crate) mod proto;
-#[allow(dead_code)]
 pub(crate) mod route;
 pub(crate) mod smc_uapi;
 pub(crate) mod sock;

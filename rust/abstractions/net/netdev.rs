@@ -4,12 +4,11 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{route, Net};
+use super::route;
 use crate::abstractions::rcu;
 use core::{net::IpAddr, ptr::NonNull};
 use kernel::{
     ffi::{c_int, c_void},
-    prelude::*,
     types::{ARef, AlwaysRefCounted, Opaque},
 };
 use smc_bindings as bindings;
@@ -78,32 +77,10 @@ impl NetDevice {
         self.0.get()
     }
 
-    /// The device with this index. Any context.
-    pub(crate) fn by_index(net: &Net, ifindex: u32) -> Option<ARef<Self>> {
-        let ifindex = c_int::try_from(ifindex).ok()?;
-        // SAFETY: the namespace is alive; the device comes with a reference.
-        unsafe { Self::from_counted(bindings::dev_get_by_index(net.as_ptr(), ifindex)) }
-    }
-
-    /// The device with this name. Any context.
-    pub(crate) fn by_name(net: &Net, name: &CStr) -> Option<ARef<Self>> {
-        let name = name.as_char_ptr().cast();
-        // SAFETY: the namespace is alive; the device comes with a reference.
-        unsafe { Self::from_counted(bindings::dev_get_by_name(net.as_ptr(), name)) }
-    }
-
     /// Its number in its namespace. Any context.
     pub(crate) fn ifindex(&self) -> u32 {
         // SAFETY: alive, by the type invariant. Never negative.
         unsafe { bindings::netdev_ifindex(self.as_ptr()) }.unsigned_abs()
-    }
-
-    /// Its name now. Any context.
-    pub(crate) fn name(&self) -> Name<{ bindings::IFNAMSIZ as usize }> {
-        let mut name = [0u8; bindings::IFNAMSIZ as usize];
-        // SAFETY: alive, by the type invariant; `name` has room for IFNAMSIZ bytes.
-        unsafe { bindings::netdev_name(self.as_ptr(), name.as_mut_ptr().cast()) };
-        Name::new(name)
     }
 
     /// Its MAC address, if it has one. Any context.
@@ -111,37 +88,6 @@ impl NetDevice {
         let mut mac = Mac::default();
         // SAFETY: alive, by the type invariant; `mac` has room.
         unsafe { bindings::netdev_mac(self.as_ptr(), mac.as_mut_ptr()) }.then_some(mac)
-    }
-
-    /// Its MTU. Any context.
-    pub(crate) fn mtu(&self) -> u32 {
-        // SAFETY: alive, by the type invariant.
-        unsafe { bindings::netdev_mtu(self.as_ptr()) }
-    }
-
-    /// Whether it is up, and has a carrier. Any context.
-    pub(crate) fn is_up(&self) -> bool {
-        // SAFETY: alive, by the type invariant.
-        unsafe { bindings::netdev_is_up(self.as_ptr()) }
-    }
-
-    /// Whether it leads nowhere but here. Any context.
-    pub(crate) fn is_loopback(&self) -> bool {
-        // SAFETY: alive, by the type invariant.
-        unsafe { bindings::netdev_is_loopback(self.as_ptr()) }
-    }
-
-    /// Whether it is in this namespace now. Any context.
-    pub(crate) fn is_in(&self, net: &Net) -> bool {
-        // SAFETY: both are alive; the device's namespace is only compared.
-        unsafe { bindings::netdev_is_in(self.as_ptr(), net.as_ptr()) }
-    }
-
-    /// The VLAN that it is the device of. Any context.
-    pub(crate) fn vlan(&self) -> Option<u16> {
-        let mut id = 0;
-        // SAFETY: alive, by the type invariant; a VLAN device keeps its number.
-        unsafe { bindings::netdev_vlan(self.as_ptr(), &mut id) }.then_some(id)
     }
 
     /// The device at the bottom of those that this one stands on; itself, if it
@@ -159,12 +105,6 @@ impl NetDevice {
                 None => return base,
             }
         }
-    }
-
-    /// Whether `wanted` says yes to this device, or to one that it stands on. Any
-    /// context; `wanted` must not sleep.
-    pub(crate) fn any_lower<F: FnMut(&Self) -> bool>(&self, mut wanted: F) -> bool {
-        wanted(self) || self.any_below(wanted)
     }
 
     fn any_below<F: FnMut(&Self) -> bool>(&self, mut wanted: F) -> bool {

@@ -24,10 +24,6 @@ pub(crate) struct Route {
     pub(crate) netdev: ARef<NetDevice>,
     /// This end's address; a mapped one of IPv4 is one of IPv4.
     pub(crate) saddr: IpAddr,
-    /// The peer's address.
-    pub(crate) daddr: IpAddr,
-    /// Whether there is a router on the way.
-    pub(crate) gateway: bool,
     /// Whether the peer is this host.
     pub(crate) is_local: bool,
 }
@@ -36,8 +32,6 @@ pub(crate) struct Route {
 struct Found {
     dev: *mut bindings::net_device,
     saddr: bindings::in6_addr,
-    daddr: bindings::in6_addr,
-    gateway: bool,
     is_local: bool,
 }
 
@@ -46,8 +40,6 @@ impl Found {
         Self {
             dev: ptr::null_mut(),
             saddr: bindings::in6_addr::default(),
-            daddr: bindings::in6_addr::default(),
-            gateway: false,
             is_local: false,
         }
     }
@@ -64,8 +56,6 @@ impl Found {
             // SAFETY: by this function's contract.
             netdev: unsafe { NetDevice::from_counted(self.dev) }?,
             saddr: addr(self.saddr),
-            daddr: addr(self.daddr),
-            gateway: self.gateway,
             is_local: self.is_local,
         })
     }
@@ -93,8 +83,6 @@ impl Route {
                 len,
                 &mut found.dev,
                 &mut found.saddr,
-                &mut found.daddr,
-                &mut found.gateway,
                 &mut found.is_local,
             )
         })?;
@@ -114,8 +102,6 @@ impl Route {
                 sock.as_ptr(),
                 &mut found.dev,
                 &mut found.saddr,
-                &mut found.daddr,
-                &mut found.gateway,
                 &mut found.is_local,
             )
         };
@@ -128,8 +114,6 @@ impl Route {
 /// Where packets go next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NextHop {
-    /// The device that they leave by.
-    pub(crate) ifindex: u32,
     /// Whether a router is next.
     pub(crate) gateway: bool,
     /// The MAC address of who is next. If it is not known, the neighbour is asked.
@@ -143,7 +127,7 @@ pub(crate) struct NextHop {
 /// `EHOSTUNREACH` if that is not an Ethernet neighbour, or what the routing table
 /// says.
 pub(crate) fn next_hop(net: &Net, saddr: Ipv4Addr, daddr: Ipv4Addr) -> Result<NextHop> {
-    let (mut ifindex, mut gateway, mut known) = (0, false, false);
+    let (mut gateway, mut known) = (false, false);
     let mut mac = Mac::default();
     let wire = |addr: Ipv4Addr| u32::from_ne_bytes(addr.octets());
     // SAFETY: the namespace is alive; the rest may be written.
@@ -152,14 +136,12 @@ pub(crate) fn next_hop(net: &Net, saddr: Ipv4Addr, daddr: Ipv4Addr) -> Result<Ne
             net.as_ptr(),
             wire(saddr),
             wire(daddr),
-            &mut ifindex,
             &mut gateway,
             &mut known,
             mac.as_mut_ptr(),
         )
     })?;
     Ok(NextHop {
-        ifindex: ifindex.unsigned_abs(),
         gateway,
         mac: known.then_some(mac),
     })

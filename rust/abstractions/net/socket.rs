@@ -542,7 +542,6 @@ impl Message<'_> {
     }
 
     /// How long it was when the system call began.
-    #[allow(dead_code)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

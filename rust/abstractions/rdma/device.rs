@@ -14,7 +14,6 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    page::PAGE_SIZE,
     prelude::*,
     sync::Arc,
     types::{ARef, Opaque},
@@ -31,17 +30,6 @@ pub(crate) struct IbDevice(Opaque<bindings::ib_device>);
 
 // SAFETY: what is read here does not change, or is said to at each method.
 unsafe impl Sync for IbDevice {}
-
-/// What a device can do.
-#[derive(Clone, Copy)]
-pub(crate) struct Limits {
-    /// Queue pairs.
-    pub(crate) max_qp: usize,
-    /// Memory regions.
-    pub(crate) max_mr: usize,
-    /// Bytes of a memory region.
-    pub(crate) max_mr_len: usize,
-}
 
 /// What a port is like now.
 #[derive(Clone, Copy)]
@@ -155,13 +143,6 @@ impl IbDevice {
         unsafe { NetDevice::from_counted(bindings::ib_device_get_netdev(self.as_ptr(), port)) }
     }
 
-    /// Its GUID, in network byte order. Any context.
-    pub(crate) fn node_guid(&self) -> [u8; 8] {
-        // SAFETY: alive, by the type invariant; it can be set, as a whole.
-        let guid = unsafe { ptr::addr_of!((*self.as_ptr()).node_guid).read_volatile() };
-        guid.to_ne_bytes()
-    }
-
     /// The name of the hardware's device, if there is hardware. Any context.
     pub(crate) fn parent_name(&self) -> Option<&CStr> {
         // SAFETY: alive, by the type invariant, so is its parent, the name of
@@ -178,16 +159,6 @@ impl IbDevice {
         // SAFETY: alive, by the type invariant; the numbers may be written.
         unsafe { bindings::ib_device_pci_ids(self.as_ptr(), &mut vendor, &mut device) }
             .then_some(PciIds { vendor, device })
-    }
-
-    /// What it can do. Any context.
-    pub(crate) fn limits(&self) -> Limits {
-        let attrs = self.attrs();
-        Limits {
-            max_qp: usize::try_from(attrs.max_qp).unwrap_or(0),
-            max_mr: usize::try_from(attrs.max_mr).unwrap_or(0),
-            max_mr_len: (attrs.max_fast_reg_page_list_len as usize).saturating_mul(PAGE_SIZE),
-        }
     }
 
     /// Whether who lives in `net` may use it. Any context.

@@ -33,8 +33,6 @@ pub(crate) enum Direction {
     ToDevice,
     /// The device.
     FromDevice,
-    /// Either.
-    Both,
 }
 
 impl Direction {
@@ -42,7 +40,6 @@ impl Direction {
         match self {
             Self::ToDevice => bindings::dma_data_direction_DMA_TO_DEVICE,
             Self::FromDevice => bindings::dma_data_direction_DMA_FROM_DEVICE,
-            Self::Both => bindings::dma_data_direction_DMA_BIDIRECTIONAL,
         }
     }
 }

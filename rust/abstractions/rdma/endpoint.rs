@@ -50,8 +50,7 @@ pub(crate) trait Endpoint: Send + Sync + Sized + 'static {
     /// process context.
     fn slot_free(this: &QpRef<Self>);
 
-    /// The connection has broken, or [`Qp::fail`](super::Qp::fail) has ended it. Process context,
-    /// once.
+    /// The connection has broken. Process context, once.
     fn broken(this: &QpRef<Self>);
 }
 

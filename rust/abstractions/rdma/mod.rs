@@ -22,14 +22,14 @@ mod recv;
 mod slot;
 
 pub(crate) use client::{Client, ClientRegistration, DeviceEvent};
-pub(crate) use device::{DeviceRef, IbDevice, Limits, Mtu, PciIds, PortAttr};
+pub(crate) use device::{DeviceRef, Mtu};
 pub(crate) use dma::{Direction, DmaBuf, Kind, PageRef};
 pub(crate) use endpoint::{Endpoint, Path, QpSizes, SendStatus, MESSAGE_LEN};
 pub(crate) use gid::{GidKind, GidRef};
 pub(crate) use mr::Mr;
 pub(crate) use pd::Pd;
 pub(crate) use qp::{Qp, QpRef};
-pub(crate) use slot::{RemoteWrite, SendSlot, Source};
+pub(crate) use slot::{RemoteWrite, SendSlot};
 
 use super::work::Workqueue;
 

@@ -90,12 +90,6 @@ impl Mr {
         unsafe { (*self.as_ptr()).rkey }
     }
 
-    /// The key for this end.
-    pub(super) fn lkey(&self) -> u32 {
-        // SAFETY: alive, by the type invariant.
-        unsafe { (*self.as_ptr()).lkey }
-    }
-
     /// Where the region begins, in the addresses that go with its keys. Any context.
     pub(crate) fn iova(&self) -> u64 {
         // SAFETY: alive, by the type invariant.

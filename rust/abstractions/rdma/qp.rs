@@ -369,12 +369,6 @@ impl<T: Endpoint> Qp<T> {
         })
     }
 
-    /// Ends the connection: what is posted comes back. Process context; may sleep.
-    pub(crate) fn fail(&self) {
-        // One that has not begun, or is closed, has nothing to end.
-        let _ = self.modify(bindings::ib_qp_state_IB_QPS_ERR, |_| 0);
-    }
-
     /// Ends the connection for good: when it returns, everything posted has come
     /// back, and nothing can be posted any more. Process context; sleeps. Not in
     /// [`Endpoint::received`], [`Endpoint::sent`] and [`Endpoint::slot_free`].

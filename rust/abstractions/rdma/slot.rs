@@ -122,40 +122,6 @@ impl<T: Endpoint> Slot<T> {
     }
 }
 
-/// Where the bytes of writes come from.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    buf: &'a Arc<DmaBuf>,
-    mr: Option<&'a Arc<Mr>>,
-}
-
-impl<'a> Source<'a> {
-    /// A buffer in one piece.
-    pub(crate) fn contiguous(buf: &'a Arc<DmaBuf>) -> Self {
-        Self { buf, mr: None }
-    }
-
-    /// Any buffer, by a region of the queue pair's domain that is registered.
-    pub(crate) fn registered(mr: &'a Arc<Mr>) -> Self {
-        Self {
-            buf: mr.buf(),
-            mr: Some(mr),
-        }
-    }
-
-    /// Address and key of its beginning, on `qp`.
-    fn base<T: Endpoint>(&self, qp: &Qp<T>) -> Result<(u64, u32)> {
-        match self.mr {
-            Some(mr) if ptr::eq(&**mr.pd(), &**qp.pd()) => Ok((mr.iova(), mr.lkey())),
-            None if self.buf.device() == qp.pd().device() => Ok((
-                self.buf.dma_address().ok_or(EINVAL)?,
-                qp.pd().local_dma_lkey(),
-            )),
-            _ => Err(EINVAL),
-        }
-    }
-}
-
 /// A write into a peer's memory.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct RemoteWrite {
@@ -210,13 +176,14 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
     /// # Errors
     ///
     /// `EINVAL` if the message is longer than [`MESSAGE_LEN`], there are more than
-    /// two writes, or they are not in the source or the source not of the device;
+    /// two writes, or the source is not in one piece, not of the device, or too
+    /// short for them;
     /// `ENOTCONN` if the queue pair is closed; what the driver gives. Nothing
     /// comes back then.
     pub(crate) fn post(
         self,
         message: &[u8],
-        writes: Option<(Source<'_>, &[RemoteWrite])>,
+        writes: Option<(&Arc<DmaBuf>, &[RemoteWrite])>,
         ctx: T::Context,
     ) -> Result<(), Refused<T>> {
         // SAFETY: all-zero bytes are valid for each of these.
@@ -244,8 +211,8 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
         }
         let parcel = Parcel {
             ctx: Some(ctx),
-            _buf: source.map(|source| source.buf.clone()),
-            _mr: source.and_then(|source| source.mr.cloned()),
+            _buf: source.cloned(),
+            _mr: None,
         };
         // SAFETY: a chain that ends with the message, and only mentions the source
         // and the slot's memory.
@@ -255,7 +222,7 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
     /// Makes `requests` of `writes`, with the addresses of `pieces` in them.
     fn prepare(
         &self,
-        source: Option<Source<'_>>,
+        source: Option<&Arc<DmaBuf>>,
         writes: &[RemoteWrite],
         requests: &mut [bindings::ib_rdma_wr; WRITES],
         pieces: &mut [[bindings::ib_sge; 2]; WRITES],
@@ -264,17 +231,21 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
             return Err(EINVAL);
         }
         let Some(source) = source else { return Ok(()) };
-        let (base, lkey) = source.base(self.qp)?;
+        if source.device() != self.qp.pd().device() {
+            return Err(EINVAL);
+        }
+        let base = source.dma_address().ok_or(EINVAL)?;
+        let lkey = self.qp.pd().local_dma_lkey();
         let slot = self.qp.send_slot(self.index).ok_or(EINVAL)?;
         for ((write, request), sges) in writes.iter().zip(requests).zip(pieces) {
             let mut count = 0;
             let used = write.pieces.iter().filter(|(_, len)| *len != 0);
             for ((off, len), sge) in used.zip(sges.iter_mut()) {
                 let (at, n) = (*off as usize, *len as usize);
-                if !source.buf.contains(at, n) {
+                if !source.contains(at, n) {
                     return Err(EINVAL);
                 }
-                source.buf.sync_for_device(at, n);
+                source.sync_for_device(at, n);
                 *sge = bindings::ib_sge {
                     addr: base + u64::from(*off),
                     length: *len,
@@ -334,31 +305,6 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
         wr.opcode = opcode;
         wr.send_flags = bindings::ib_send_flags_IB_SEND_SIGNALED as c_int;
         Ok(wr)
-    }
-
-    /// Sends the first `len` bytes of `buf`, which is in one piece, as a message;
-    /// otherwise as [`SendSlot::post`].
-    pub(crate) fn post_long(
-        self,
-        buf: &Arc<DmaBuf>,
-        len: usize,
-        ctx: T::Context,
-    ) -> Result<(), Refused<T>> {
-        if buf.device() != self.qp.pd().device() {
-            return Err((EINVAL, ctx));
-        }
-        let (mut wr, mut sge) = match self.send(buf, 0, len) {
-            Ok(wr) => wr,
-            Err(e) => return Err((e, ctx)),
-        };
-        wr.sg_list = &mut sge;
-        let parcel = Parcel {
-            ctx: Some(ctx),
-            _buf: Some(buf.clone()),
-            _mr: None,
-        };
-        // SAFETY: one request, which only mentions the buffer.
-        unsafe { self.commit(&wr, parcel) }
     }
 
     /// Registers `mr`: peers can use it when `ctx` has come back with

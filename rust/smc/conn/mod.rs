@@ -65,7 +65,9 @@ use smc_proto::{
 static CONNS: Workqueue = Workqueue::new();
 
 /// Has connections do their work while it exists.
-pub(crate) struct Registration(#[allow(dead_code)] WorkqueueRegistration);
+pub(crate) struct Registration {
+    _queue: WorkqueueRegistration,
+}
 
 impl Registration {
     /// Process context.
@@ -74,7 +76,9 @@ impl Registration {
     ///
     /// `ENOMEM` without memory.
     pub(crate) fn register() -> Result<Self> {
-        CONNS.start(c_str!("smc_conn")).map(Self)
+        Ok(Self {
+            _queue: CONNS.start(c_str!("smc_conn"))?,
+        })
     }
 }
 

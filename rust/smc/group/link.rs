@@ -5,7 +5,7 @@
 use super::{pool::Registration, Group};
 use crate::{
     abstractions::{
-        rdma::{DmaBuf, Endpoint, Qp, QpRef, QpSizes, RemoteWrite, SendSlot, SendStatus, Source},
+        rdma::{DmaBuf, Endpoint, Qp, QpRef, QpSizes, RemoteWrite, SendSlot, SendStatus},
         work::Task,
     },
     smc::{
@@ -173,7 +173,6 @@ impl CdcSlot<'_> {
     ) -> Result {
         let mut message = [0; CDC_LEN];
         cdc.emit(&mut message).map_err(|_| EINVAL)?;
-        let data = data.map(|(buf, writes)| (Source::contiguous(buf), writes));
         self.0
             .post(&message, data, Posted::Cdc(conn.clone(), ticket))
             .map_err(|(e, _)| e)
