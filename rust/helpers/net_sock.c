@@ -86,11 +86,6 @@ bool smc_rs_helper_sk_is_shut_down(const struct sock *sk)
 	return READ_ONCE(sk->sk_shutdown);
 }
 
-bool smc_rs_helper_sk_dead(const struct sock *sk)
-{
-	return sock_flag(sk, SOCK_DEAD);
-}
-
 wait_queue_head_t *smc_rs_helper_sk_sleep(struct sock *sk)
 {
 	return sk_sleep(sk);
@@ -168,6 +163,21 @@ void smc_rs_helper_sk_part(struct sock *sk)
 	rcu_assign_pointer(sk->sk_wq, NULL);
 	sk_set_socket(sk, NULL);
 	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* `sock` is where TCP looks, without becoming the owner. The sock is locked. */
+void smc_rs_helper_sk_lend_socket(struct sock *sk, struct socket *sock)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_pointer(sk->sk_wq, &sock->wq);
+	sk_set_socket(sk, sock);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+void smc_rs_helper_sk_return_socket(struct sock *sk, struct socket *sock)
+{
+	smc_rs_helper_sk_part(sk);
+	clear_bit(SOCK_NOSPACE, &sock->flags);
 }
 
 void smc_rs_helper_sk_set_prot(struct sock *sk, struct proto *prot)

@@ -118,16 +118,16 @@ impl Inbox {
     }
 }
 
-/// Tells the peer of a fallback, where it does not know. Process context.
+/// Tells the peer of a fallback by `send`, where it does not know.
 ///
 /// # Errors
 ///
-/// TCP's, if the message could not be sent: the stream is of no use then.
-pub(crate) fn send_decline(sock: &Sock, fallback: &Fallback) -> Result {
+/// Those of `send`: the stream is of no use then.
+pub(crate) fn send_decline(fallback: &Fallback, send: impl FnOnce(&[u8]) -> Result) -> Result {
     let Some(decline) = fallback.decline(identity::peer_id()) else {
         return Ok(());
     };
     let mut bytes = [0; 64];
     let n = decline.emit(&mut bytes).map_err(|_| EINVAL)?;
-    sock.send_now(bytes.get(..n).ok_or(EINVAL)?)
+    send(bytes.get(..n).ok_or(EINVAL)?)
 }

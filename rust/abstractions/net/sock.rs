@@ -218,44 +218,7 @@ impl Sock {
     /// `EPIPE` if no file has the sock any more, `ENOBUFS` if there is no room
     /// (the stream is broken then), else TCP's errors.
     pub(crate) fn send_now(&self, bytes: &[u8]) -> Result {
-        let locked = self.lock();
-        // SAFETY: alive, by the type invariant.
-        if unsafe { bindings::sk_dead(self.as_ptr()) } {
-            return Err(EPIPE);
-        }
-        let vec = bindings::kvec {
-            iov_base: bytes.as_ptr().cast_mut().cast(),
-            iov_len: bytes.len(),
-        };
-        // SAFETY: all-zero bytes are a valid `struct msghdr`.
-        let mut msg: bindings::msghdr = unsafe { zeroed() };
-        msg.msg_flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
-        // SAFETY: `vec` and `bytes` outlive `msg`, and are only read. The sock is
-        // locked and, not being dead, has its `struct socket`, which
-        // tcp_sendmsg_locked() looks into when there is no room.
-        let n = unsafe {
-            bindings::iov_iter_kvec(
-                &mut msg.msg_iter,
-                bindings::ITER_SOURCE,
-                &vec,
-                1,
-                bytes.len(),
-            );
-            // The application's time stamps are not for what it has not sent.
-            let tsflags = bindings::sk_swap_tsflags(self.as_ptr(), 0);
-            let nonagle = bindings::tcp_set_push(self.as_ptr());
-            let n = bindings::tcp_sendmsg_locked(self.as_ptr(), &mut msg, bytes.len());
-            bindings::tcp_restore_nonagle(self.as_ptr(), nonagle);
-            bindings::sk_swap_tsflags(self.as_ptr(), tsflags);
-            n
-        };
-        drop(locked);
-        match usize::try_from(n) {
-            Err(_) if n == EAGAIN.to_errno() => Err(NetErrno::NoBufs.into()),
-            Err(_) => Err(Error::from_errno(n)),
-            Ok(n) if n < bytes.len() => Err(NetErrno::NoBufs.into()),
-            Ok(_) => Ok(()),
-        }
+        self.lock().send(bytes)
     }
 
     /// Ends the connection, with a reset if it is up; who uses the socket gets
@@ -357,6 +320,48 @@ impl Deref for SockGuard<'_> {
     }
 }
 
+impl SockGuard<'_> {
+    /// See [`Sock::send_now`].
+    pub(super) fn send(&self, bytes: &[u8]) -> Result {
+        // SAFETY: alive and locked.
+        if unsafe { bindings::sk_socket(self.as_ptr()) }.is_null() {
+            return Err(EPIPE);
+        }
+        let vec = bindings::kvec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+        // SAFETY: all-zero bytes are a valid `struct msghdr`.
+        let mut msg: bindings::msghdr = unsafe { zeroed() };
+        msg.msg_flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+        // SAFETY: `vec` and `bytes` outlive `msg`, and are only read. The sock is
+        // locked and has its `struct socket`, which tcp_sendmsg_locked() looks into
+        // when there is no room.
+        let n = unsafe {
+            bindings::iov_iter_kvec(
+                &mut msg.msg_iter,
+                bindings::ITER_SOURCE,
+                &vec,
+                1,
+                bytes.len(),
+            );
+            // The application's time stamps are not for what it has not sent.
+            let tsflags = bindings::sk_swap_tsflags(self.as_ptr(), 0);
+            let nonagle = bindings::tcp_set_push(self.as_ptr());
+            let n = bindings::tcp_sendmsg_locked(self.as_ptr(), &mut msg, bytes.len());
+            bindings::tcp_restore_nonagle(self.as_ptr(), nonagle);
+            bindings::sk_swap_tsflags(self.as_ptr(), tsflags);
+            n
+        };
+        match usize::try_from(n) {
+            Err(_) if n == EAGAIN.to_errno() => Err(NetErrno::NoBufs.into()),
+            Err(_) => Err(Error::from_errno(n)),
+            Ok(n) if n < bytes.len() => Err(NetErrno::NoBufs.into()),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
 impl Drop for SockGuard<'_> {
     fn drop(&mut self) {
         // SAFETY: locked by this task, by construction.
@@ -391,14 +396,6 @@ impl Child {
         let sk = self.0.as_ptr();
         core::mem::forget(self);
         sk
-    }
-
-    /// # Safety
-    ///
-    /// `sk` is a live TCP sock, taken out of its `struct socket`.
-    pub(super) unsafe fn from_raw(sk: NonNull<bindings::sock>) -> Self {
-        // INVARIANT: the socket's reference is ours now.
-        Self(sk)
     }
 }
 

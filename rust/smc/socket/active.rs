@@ -315,7 +315,7 @@ impl Io {
                 }
                 Action::Fallback(fallback) => {
                     self.session.give_up(fallback.group);
-                    let told = clc::send_decline(sock, &fallback);
+                    let told = clc::send_decline(&fallback, |bytes| sock.send_now(bytes));
                     return Step::Ends(told.map(|()| End::Plain(fallback)));
                 }
                 Action::Abort(abort) => {

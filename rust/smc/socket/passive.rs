@@ -15,7 +15,6 @@ use crate::{
             attach::{Attached, EventSock, Events},
             errno::NetErrno,
             sock::{Child, Sock},
-            socket::Vessel,
         },
         work::{Run, Task, Workqueue},
     },
@@ -257,16 +256,14 @@ impl Io {
             None => return self.fail(Reason::Internal),
         };
         let bytes = message.get(..len).ok_or(EINVAL)?;
-        self.in_vessel(|sock| sock.send_now(bytes))?;
+        self.send(bytes)?;
         Ok(self.server.on_sent(clc::now()))
     }
 
-    /// Has `f` use the child, which has a socket meanwhile.
-    fn in_vessel(&mut self, f: impl FnOnce(&Sock) -> Result) -> Result {
-        let vessel = Vessel::new(self.child.take().ok_or(EINVAL)?)?;
-        f(vessel.sock())?;
-        self.child = Some(vessel.into_child());
-        Ok(())
+    fn send(&self, bytes: &[u8]) -> Result {
+        let child = self.child.as_ref().ok_or(EINVAL)?;
+        let hook = self.hook.as_ref().ok_or(EINVAL)?;
+        hook.0.listener.send_on(child, bytes)
     }
 
     /// Whether something that is waited for has come.
@@ -321,10 +318,8 @@ impl Io {
     /// The connection is a plain one from here on; the client is told, where it
     /// does not know.
     fn fall_back(&mut self, fallback: &Fallback) -> Result {
-        if fallback.decline(crate::smc::identity::peer_id()).is_some() {
-            // What cannot be told is closed.
-            self.in_vessel(|sock| clc::send_decline(sock, fallback))?;
-        }
+        // What cannot be told is closed.
+        clc::send_decline(fallback, |bytes| self.send(bytes))?;
         let child = self.child.as_ref().ok_or(EINVAL)?;
         child.lock().set_syn_smc(false);
         if let Some(hook) = &self.hook {

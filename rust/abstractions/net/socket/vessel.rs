@@ -1,96 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sockets for connections that have none.
+//! A socket for connections that have none.
 
-use crate::abstractions::net::{
-    sock::{Child, Sock},
-    stream::Base,
-};
-use core::ptr::{self, NonNull};
+use crate::abstractions::net::{sock::Child, stream::Base, AddressFamily};
+use core::{ptr, ptr::NonNull};
 use kernel::{error::to_result, ffi::c_int, prelude::*};
 use smc_bindings as bindings;
 
-/// A socket without a file, which TCP needs to send on a [`Child`].
+/// A socket without a file, which is lent to one [`Child`] after the other: TCP
+/// looks into the socket of who sends, where memory or room is short.
 ///
 /// # Invariants
 ///
-/// A live `struct socket` with plain TCP operations, which has the child's sock
-/// until it is taken out for good.
+/// A live `struct socket` with operations of plain TCP and without a sock. No sock
+/// leads to it but during [`Vessel::send`].
 pub(crate) struct Vessel(NonNull<bindings::socket>);
 
 // SAFETY: a socket may be used and released by any thread.
 unsafe impl Send for Vessel {}
-// SAFETY: it has its own locks.
+// SAFETY: there are no methods on a shared reference.
 unsafe impl Sync for Vessel {}
 
 impl Vessel {
-    /// Puts `child` into a socket. Process context; may sleep.
+    /// One for connections of this family. Process context; may sleep.
     ///
     /// # Errors
     ///
-    /// `ENFILE` without memory; the child is closed then.
-    pub(crate) fn new(child: Child) -> Result<Self> {
+    /// `ENFILE` without memory.
+    pub(crate) fn new(family: AddressFamily) -> Result<Self> {
         let mut socket: *mut bindings::socket = ptr::null_mut();
-        let base = Base::of(child.family()).ops();
+        let base = Base::of(family).ops();
         // SAFETY: `socket` may be written.
         to_result(unsafe {
             bindings::sock_create_lite(
-                child.family().as_raw(),
+                family.as_raw(),
                 bindings::sock_type_SOCK_STREAM as c_int,
                 bindings::IPPROTO_TCP as c_int,
                 &mut socket,
             )
         })?;
         let socket = NonNull::new(socket).ok_or(ENOMEM)?;
-        let locked = child.lock();
-        // SAFETY: a new socket without a sock; the sock is alive and locked.
+        // SAFETY: a new socket, which is ours alone. Releasing it puts the owner of
+        // its operations.
         unsafe {
             bindings::__module_get(base.owner);
             bindings::socket_set_ops(socket.as_ptr(), base);
-            bindings::sock_graft(child.as_ptr(), socket.as_ptr());
-            (*socket.as_ptr()).state = bindings::socket_state_SS_CONNECTED;
         }
-        drop(locked);
-        child.into_raw();
-        // INVARIANT: it has the child's sock.
+        // INVARIANT: just made.
         Ok(Self(socket))
     }
 
-    /// The sock inside.
-    pub(crate) fn sock(&self) -> &Sock {
-        // SAFETY: there and alive, by the type invariant.
-        unsafe { Sock::from_raw((*self.0.as_ptr()).sk) }
-    }
-
-    /// Takes the child out again. Process context; may sleep.
-    pub(crate) fn into_child(mut self) -> Child {
-        self.take()
-    }
-
-    fn take(&mut self) -> Child {
-        let socket = self.0.as_ptr();
-        // SAFETY: the socket is alive and ours alone, so is its sock, which is
-        // parted from it under the locks that guard the two pointers.
-        unsafe {
-            let sk = (*socket).sk;
-            let locked = Sock::from_raw(sk).lock();
-            bindings::sk_part(sk);
-            (*socket).sk = ptr::null_mut();
-            drop(locked);
-            // INVARIANT: of `Child`.
-            Child::from_raw(NonNull::new_unchecked(sk))
-        }
+    /// As [`Sock::send_now`](crate::abstractions::net::sock::Sock::send_now) on
+    /// `child`, which has this socket meanwhile, but not its owner. Process context;
+    /// may sleep.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn send(&mut self, child: &Child, bytes: &[u8]) -> Result {
+        let locked = child.lock();
+        let sk = locked.as_ptr();
+        // SAFETY: both are alive, and the sock is locked, of which no file has a
+        // socket (type invariant of `Child`). Who finds the socket without the
+        // sock's lock does so under RCU or the callback lock; it is freed after a
+        // grace period.
+        unsafe { bindings::sk_lend_socket(sk, self.0.as_ptr()) };
+        let sent = locked.send(bytes);
+        // SAFETY: as above; what was lent is taken back.
+        unsafe { bindings::sk_return_socket(sk, self.0.as_ptr()) };
+        sent
     }
 }
 
 impl Drop for Vessel {
-    /// Resets the connection, if it is still inside. Process context.
+    /// Process context.
     fn drop(&mut self) {
-        // SAFETY: alive and ours alone.
-        if !unsafe { (*self.0.as_ptr()).sk.is_null() } {
-            drop(self.take());
-        }
-        // SAFETY: ours alone, and empty.
+        // SAFETY: ours alone, and without a sock.
         unsafe { bindings::sock_release(self.0.as_ptr()) };
     }
 }
