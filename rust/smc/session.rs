@@ -8,6 +8,7 @@ use super::{
     conn::{Conn, ConnParts, PeerEnd},
     group::{self, Found, Group, Known, Meeting, PeerKey, Rmbe, Seat, SendBuffer, Spec},
     identity,
+    netns::NetData,
     path::{Limits, Path},
     sysctl::Settings,
     wait::{Outcome, Wait, Waker, What},
@@ -179,6 +180,7 @@ impl Session {
             max_links: agreed.max_links,
             direct: path.is_direct(),
             memory: settings.buf_type,
+            net: NetData::of(sock.net()),
             test_link: jiffies_to_msecs(settings.testlink_time),
         };
         let end = End {

@@ -98,7 +98,8 @@ const IN_USE: usize = CALLS + 2;
 const TECH: usize = IN_USE + 2;
 // And of both together.
 const FAILURES: usize = 2 * TECH;
-const ALL: usize = FAILURES + 2;
+const VIOLATIONS: usize = FAILURES + 2;
+const ALL: usize = VIOLATIONS + 1;
 
 /// Reasons that are told apart, on each side.
 const REASONS: usize = 36;
@@ -224,6 +225,11 @@ impl Stats {
         self.counters.add(FAILURES + side as usize, 1);
     }
 
+    /// A peer has broken the protocol, which has cost a connection or a link group.
+    pub(crate) fn violation(&self) {
+        self.counters.add(VIOLATIONS, 1);
+    }
+
     /// Payloads of this class.
     pub(crate) fn payloads(&self, tech: Tech, dir: Dir, class: usize) -> u64 {
         self.sum(tech, PAYLOADS + dir as usize * CLASSES + class)
@@ -267,6 +273,11 @@ impl Stats {
     /// Handshakes that have failed.
     pub(crate) fn failures(&self, side: Side) -> u64 {
         self.counters.sum(FAILURES + side as usize)
+    }
+
+    /// How often peers have broken the protocol.
+    pub(crate) fn violations(&self) -> u64 {
+        self.counters.sum(VIOLATIONS)
     }
 
     /// The fallbacks of a client's and a server's side.

@@ -358,7 +358,10 @@ impl Conn {
                 let rings = this.rings(&tx);
                 tx.closer.peer_said(cdc.state, rings)
             }
-            Err(Violation) => tx.closer.abort(),
+            Err(Violation) => {
+                this.count(Stats::violation);
+                tx.closer.abort()
+            }
         };
         Self::act(this, &mut tx, actions, &mut after);
         drop(tx);

@@ -27,7 +27,7 @@ use smc_proto::{
     },
     wire::{
         clc::Reason,
-        llc::{DeleteReason, Rtoken, LLC_LEN, LLC_MAX_LEN},
+        llc::{DeleteReason, Rtoken, LLC_LEN},
     },
 };
 
@@ -47,8 +47,13 @@ pub(super) struct Inbox {
     count: usize,
 }
 
-/// There is no more room.
-pub(super) struct Full;
+/// Why a message cannot be kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotKept {
+    /// The peer has sent more than it may before there is an answer.
+    TooMany,
+    NoMemory,
+}
 
 impl Inbox {
     pub(super) const fn new() -> Self {
@@ -61,13 +66,13 @@ impl Inbox {
         }
     }
 
-    pub(super) fn push(&mut self, slot: Slot, message: &[u8]) -> Result<(), Full> {
-        if self.count == INBOX || message.len() > LLC_MAX_LEN {
-            return Err(Full);
+    pub(super) fn push(&mut self, slot: Slot, message: &[u8]) -> Result<(), NotKept> {
+        if self.count == INBOX {
+            return Err(NotKept::TooMany);
         }
         let at = (self.first + self.count) % INBOX;
         let (Some(short), Some(long)) = (self.short.get_mut(at), self.long.get_mut(at)) else {
-            return Err(Full);
+            return Err(NotKept::TooMany);
         };
         *long = None;
         short.0 = slot;
@@ -76,7 +81,7 @@ impl Inbox {
             _ => {
                 let mut copy = KVec::new();
                 copy.extend_from_slice(message, GFP_ATOMIC)
-                    .map_err(|_| Full)?;
+                    .map_err(|_| NotKept::NoMemory)?;
                 *long = Some(copy);
             }
         }
@@ -291,6 +296,10 @@ impl Llc {
         if group.wishes.broken.swap(false, Ordering::AcqRel) {
             machine.link_down(now, Slot::S0);
         }
+        if group.wishes.violation.swap(false, Ordering::AcqRel) {
+            group.set_life(Life::Closing);
+            machine.terminate(now, DeleteReason::ProtocolViolation);
+        }
         let idle = group.idle_until().is_some_and(|at| at <= now) && group.close_if_empty();
         if group.wishes.end.swap(false, Ordering::AcqRel) || idle {
             group.set_life(Life::Closing);
@@ -400,10 +409,23 @@ impl Llc {
 
     /// An end that an administrator should know of.
     fn tell(group: &Group, reason: machine::EndReason) {
-        if let machine::EndReason::Peer(DeleteReason::ProtocolViolation)
-        | machine::EndReason::Local(DeleteReason::ProtocolViolation) = reason
-        {
-            pr_warn!("link group {} ended: the protocol was violated\n", group.id);
+        match reason {
+            machine::EndReason::Local(DeleteReason::ProtocolViolation) => {
+                if let Some(net) = &group.spec.net {
+                    net.stats.violation();
+                }
+                pr_warn!(
+                    "link group {} ended: the peer violated the protocol\n",
+                    group.id
+                );
+            }
+            machine::EndReason::Peer(DeleteReason::ProtocolViolation) => {
+                pr_warn!(
+                    "link group {} ended: the peer says that we violated the protocol\n",
+                    group.id
+                );
+            }
+            _ => {}
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) use pool::{Rmbe, SendBuffer};
 use super::{
     clc,
     device::Device,
+    netns::NetData,
     path::Path,
     sysctl::BufType,
     wait::{Wait, Waits, Waker, What},
@@ -36,7 +37,7 @@ use kernel::{
     prelude::*,
     sync::{Arc, Mutex},
 };
-use llc::{Inbox, Llc};
+use llc::{Inbox, Llc, NotKept};
 use pool::Pool;
 use smc_proto::{
     group::{self as machine, Announce, Config, End, Millis, RmbId, Slot, Times},
@@ -70,6 +71,8 @@ pub(crate) struct Spec {
     pub(crate) max_links: u8,
     pub(crate) direct: bool,
     pub(crate) memory: BufType,
+    /// Where it is counted.
+    pub(crate) net: Option<Arc<NetData>>,
     /// Milliseconds of silence before TEST LINK; 0 for never.
     pub(crate) test_link: u32,
 }
@@ -123,6 +126,7 @@ pub(crate) struct Group {
 struct Wishes {
     broken: AtomicBool,
     sent: AtomicBool,
+    violation: AtomicBool,
     end: AtomicBool,
 }
 
@@ -408,9 +412,11 @@ impl Group {
 
     /// An LLC message came; softirq.
     fn on_llc(this: &Arc<Task<Self>>, slot: Slot, message: &[u8]) {
-        if this.inbox.lock().push(slot, message).is_err() {
-            // More than any exchange has: what is lost here leads nowhere.
-            this.wishes.end.store(true, Ordering::Release);
+        // What is lost here leads nowhere.
+        match this.inbox.lock().push(slot, message) {
+            Ok(()) => {}
+            Err(NotKept::TooMany) => this.wishes.violation.store(true, Ordering::Release),
+            Err(NotKept::NoMemory) => this.wishes.end.store(true, Ordering::Release),
         }
         Task::kick(this);
     }

@@ -14,6 +14,10 @@ use crate::{
     },
 };
 
+/// How often peers have broken the protocol: an attribute of this module's own, far
+/// from those that the C module may get.
+const VIOLATIONS: u32 = 0x1000;
+
 /// All counters.
 pub(super) struct Counters;
 
@@ -34,7 +38,12 @@ impl Dump for Counters {
                 let mut failures =
                     |attr, side| attrs.u64(attr, stats.failures(side), SMC_NLA_STATS_PAD);
                 failures(SMC_NLA_STATS_CLNT_HS_ERR_CNT, Side::Client)?;
-                failures(SMC_NLA_STATS_SRV_HS_ERR_CNT, Side::Server)
+                failures(SMC_NLA_STATS_SRV_HS_ERR_CNT, Side::Server)?;
+                // Unknown to the C module: there only if there is something to tell.
+                match stats.violations() {
+                    0 => Ok(()),
+                    n => attrs.u64(VIOLATIONS, n, SMC_NLA_STATS_PAD),
+                }
             })
         })
     }
