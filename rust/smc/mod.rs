@@ -17,7 +17,6 @@ mod pnet;
 mod session;
 mod slots;
 mod socket;
-#[allow(dead_code)]
 mod stats;
 mod sysctl;
 mod wait;

@@ -6,10 +6,11 @@
 
 use super::{
     conn::{Conn, ConnParts, PeerEnd},
-    group::{self, Found, Group, Known, Meeting, PeerKey, Rmbe, Seat, SendBuffer, Spec},
+    group::{self, Found, Group, Known, Meeting, Origin, PeerKey, Rmbe, Seat, SendBuffer, Spec},
     identity,
     netns::NetData,
     path::{Limits, Path},
+    stats::{Buffer, Dir, Tech},
     sysctl::Settings,
     wait::{Outcome, Wait, Waker, What},
 };
@@ -380,17 +381,40 @@ impl Buffers {
         let settings = Settings::of(sock.net());
         let rcv = sock.set_rcvbuf().map_or(settings.rmem, |set| set / 2);
         let snd = sock.set_sndbuf().map_or(settings.wmem, |set| set / 2);
-        let smaller = |wanted: u32| {
-            (0..=RingSize::at_least(wanted).compressed())
-                .rev()
-                .filter_map(RingSize::from_compressed)
-        };
-        let rmbe = smaller(rcv).find_map(|size| Rmbe::take(group, size).ok());
-        let sndbuf = smaller(snd).find_map(|size| SendBuffer::take(group, size).ok());
+        let rmbe = Self::first(sock, Dir::Rx, rcv, |size| Rmbe::take(group, size));
+        let sndbuf = Self::first(sock, Dir::Tx, snd, |size| SendBuffer::take(group, size));
         match (rmbe, sndbuf) {
             (Some(rmbe), Some(sndbuf)) => Ok(Self { rmbe, sndbuf }),
             _ => Err(Reason::NoMemory),
         }
+    }
+
+    /// The largest that `take` can give, of at most the size that holds `wanted`.
+    fn first<T>(
+        sock: &Sock,
+        dir: Dir,
+        wanted: u32,
+        take: impl Fn(RingSize) -> Result<(T, Origin)>,
+    ) -> Option<T> {
+        let wanted = RingSize::at_least(wanted);
+        let mut sizes = (0..=wanted.compressed())
+            .rev()
+            .filter_map(RingSize::from_compressed);
+        let (size, (got, origin)) = sizes.find_map(|size| Some((size, take(size).ok()?)))?;
+        if let Some(net) = NetData::of(sock.net()) {
+            net.stats.buffer(
+                Tech::R,
+                dir,
+                match origin {
+                    Origin::Pool => Buffer::Reused,
+                    Origin::New => Buffer::Made,
+                },
+            );
+            if size < wanted {
+                net.stats.buffer(Tech::R, dir, Buffer::Smaller);
+            }
+        }
+        Some(got)
     }
 }
 

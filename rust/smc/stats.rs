@@ -55,17 +55,18 @@ fn class(len: usize) -> usize {
 pub(crate) enum Buffer {
     /// The peer's is smaller than what is sent at once.
     PeerTooSmall,
-    /// Ours is.
+    /// Ours is. Of those that are received into: more has arrived than a call takes.
     TooSmall,
-    /// The peer's was full.
+    /// The peer's was full when more was written.
     PeerFull,
-    /// Ours was.
+    /// Ours was, and somebody waited for room. Of those that are received into: it was
+    /// when somebody read.
     Full,
-    /// One was used again.
+    /// One that was there is used.
     Reused,
     /// One was made.
     Made,
-    /// A smaller one than asked for was.
+    /// A smaller one than asked for is used.
     Smaller,
 }
 
@@ -180,8 +181,8 @@ impl Stats {
         self.counters.sum(at(tech, i))
     }
 
-    /// A system call that sends or receives was asked for `len` bytes, and did
-    /// `done` of them. Any context, as all that follow.
+    /// A system call has sent or received `done` bytes, of the class of `len`. Any
+    /// context, as all that follow.
     pub(crate) fn payload(&self, tech: Tech, dir: Dir, len: usize, done: usize) {
         self.add(tech, CALLS + dir as usize, 1);
         if len > 0 && done > 0 {

@@ -63,8 +63,18 @@ crowd() {
 	over_rdma $PORT "$1" && return $status
 }
 
+# Of what has gone through here buffers were made and used again, calls were larger
+# than buffers, and nobody has broken the protocol.
+counted() {
+	both 'smcnl dump stats > /run/stats; cat /run/stats
+		for n in TX_RMB_STATS.{ALLOC,REUSE,SIZE_SM,SIZE_SM_PEER}_CNT RX_RMB_STATS.{ALLOC,REUSE}_CNT; do
+			grep -q " SMCR.$n=[1-9]" /run/stats || { echo "no $n"; exit 1; }
+		done
+		! grep -q ATTR /run/stats'
+}
+
 data_tests() {
-	plan 18
+	plan 19
 	check "soft-RoCE devices and a common UEID" devices
 	check "messages there and back, small" pingpongs 1 2 1000
 	check "messages there and back, around 16 KiB" pingpongs 16383 16384 16385
@@ -87,5 +97,6 @@ data_tests() {
 	check "cork, queues, what poll(2) says at the end" flow options
 	check "a client that is killed" flow kill
 	check "20 connections at once" crowd 20
+	check "buffers in the statistics" counted
 	finish
 }

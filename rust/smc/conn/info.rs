@@ -6,9 +6,14 @@ use super::{Conn, SendBuffer};
 use crate::smc::{
     diag::ConnInfo,
     netlink::sources,
-    stats::{Dir, Event, Side, Tech},
+    stats::{Buffer, Dir, Event, Side, Tech},
 };
-use smc_proto::{close::ConnFlags, cursor::RawCursor, ring::TxPlaces, wire::cdc::Cdc};
+use smc_proto::{
+    close::ConnFlags,
+    cursor::{RawCursor, RingSize},
+    ring::TxPlaces,
+    wire::cdc::Cdc,
+};
 
 /// As TCP's `sk_shutdown`.
 const RCV_SHUTDOWN: u8 = 1;
@@ -25,6 +30,44 @@ impl Conn {
     /// Counts something that has happened. Any context.
     pub(crate) fn count_event(&self, what: Event) {
         self.count(|stats| stats.event(Tech::R, what));
+    }
+
+    /// Counts that `len` bytes are to be sent at once, which may be more than a buffer
+    /// holds. Any context.
+    pub(super) fn count_send(&self, len: usize) {
+        // No buffer is smaller.
+        if len <= RingSize::MIN.bytes() as usize {
+            return;
+        }
+        let Some((ours, peers)) = self
+            .tx
+            .lock()
+            .out
+            .as_ref()
+            .map(|out| (out.ring.local(), out.ring.peer()))
+        else {
+            return;
+        };
+        for (size, what) in [(ours, Buffer::TooSmall), (peers, Buffer::PeerTooSmall)] {
+            if len > size.bytes() as usize {
+                self.count(|stats| stats.buffer(Tech::R, Dir::Tx, what));
+            }
+        }
+    }
+
+    /// Counts that `len` bytes are wanted: whether the ring is full, and whether there
+    /// are more. Any context.
+    pub(super) fn count_recv(&self, len: usize) {
+        let (unread, size) = {
+            let rx = self.rx.lock();
+            (rx.ring.unread(), rx.ring.size().bytes())
+        };
+        if unread >= size {
+            self.count(|stats| stats.buffer(Tech::R, Dir::Rx, Buffer::Full));
+        }
+        if len < unread as usize {
+            self.count(|stats| stats.buffer(Tech::R, Dir::Rx, Buffer::TooSmall));
+        }
     }
 
     /// Counts it among those that have come about. Any context.

@@ -33,7 +33,7 @@ use super::{
     clc,
     group::{Link, Rmbe, Seat, SendBuffer},
     netns::NetData,
-    stats::{Dir, Stats, Tech},
+    stats::{Buffer, Dir, Stats, Tech},
     sysctl::Settings,
 };
 use crate::abstractions::{
@@ -423,6 +423,7 @@ impl Conn {
         if tx.nospace && tx.is_writable(this.sock.notsent_lowat()) {
             tx.nospace = false;
             after.events |= WRITABLE;
+            this.count(|stats| stats.buffer(Tech::R, Dir::Tx, Buffer::Full));
         }
         after.kick |= tx.pending == 0 && tx.free.is_some();
         drop(tx);

@@ -71,6 +71,7 @@ pub(crate) fn recv(
         0
     };
     let len = msg.len();
+    this.count_recv(len);
     let target = sock.rcvlowat(set(uapi::MSG_WAITALL), len);
     let mut left = sock.rcvtimeo(set(uapi::MSG_DONTWAIT));
     let mut got = 0;

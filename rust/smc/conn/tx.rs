@@ -14,7 +14,10 @@ use crate::{
         wait::{Share, Waited},
         work::Task,
     },
-    smc::clc,
+    smc::{
+        clc,
+        stats::{Buffer, Dir, Tech},
+    },
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 use smc_proto::close::SendRefused;
@@ -39,6 +42,7 @@ pub(crate) fn send(this: &Arc<Task<Conn>>, socket: Socket<'_>, msg: &Message<'_>
         return Err(NetErrno::IsConn.into());
     }
     let urgent = flags & uapi::MSG_OOB != 0;
+    this.count_send(msg.left());
     let mut left = this.sock.sndtimeo(flags & uapi::MSG_DONTWAIT != 0);
     let mut sent = 0;
     let end = loop {
@@ -158,6 +162,9 @@ impl Conn {
         out.ring.wrote(bytes).map_err(|_| EINVAL)?;
         if all && flags & uapi::MSG_OOB != 0 {
             out.ring.mark_urgent().map_err(|_| EINVAL)?;
+        }
+        if out.ring.peer_space() == 0 {
+            this.count(|stats| stats.buffer(Tech::R, Dir::Tx, Buffer::PeerFull));
         }
         let more = flags & uapi::MSG_MORE != 0 || this.sock.is_corked();
         tx.nodelay = this.sock.is_nodelay();

@@ -15,7 +15,7 @@ mod pool;
 pub(crate) use conns::Seat;
 pub(crate) use link::{cdc_slot, CdcSlot, Link, NoSlot};
 pub(crate) use peers::{find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
-pub(crate) use pool::{Rmbe, SendBuffer};
+pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
 use super::{
     clc,

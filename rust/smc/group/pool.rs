@@ -60,6 +60,15 @@ pub(super) struct Pool {
     send_bytes: u64,
 }
 
+/// Where memory came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was there.
+    Pool,
+    /// It was allocated.
+    New,
+}
+
 /// An element that was taken out of the pool.
 struct Taken {
     rmb: RmbId,
@@ -201,11 +210,11 @@ impl Rmbe {
     /// # Errors
     ///
     /// `ENOMEM` without memory, memory regions or room in the peer's table.
-    pub(crate) fn take(group: &Arc<Task<Group>>, size: RingSize) -> Result<Self> {
-        let taken = group.pool.lock().take(size);
-        let taken = match taken {
-            Some(taken) => taken,
-            None => Self::grow(group, size)?,
+    pub(crate) fn take(group: &Arc<Task<Group>>, size: RingSize) -> Result<(Self, Origin)> {
+        let found = group.pool.lock().take(size);
+        let (taken, origin) = match found {
+            Some(taken) => (taken, Origin::Pool),
+            None => (Self::grow(group, size)?, Origin::New),
         };
         let rmbe = Self {
             group: group.clone(),
@@ -219,7 +228,7 @@ impl Rmbe {
         if taken.dirty != 0 {
             rmbe.buf().zero(rmbe.offset(), taken.dirty as usize)?;
         }
-        Ok(rmbe)
+        Ok((rmbe, origin))
     }
 
     /// Adds an RMB, as large as can be had, and takes its first element.
@@ -338,26 +347,27 @@ impl SendBuffer {
     /// # Errors
     ///
     /// `ENOMEM` without memory.
-    pub(crate) fn take(group: &Arc<Task<Group>>, size: RingSize) -> Result<Self> {
+    pub(crate) fn take(group: &Arc<Task<Group>>, size: RingSize) -> Result<(Self, Origin)> {
         let found = group.pool.lock().sends.take_if(|(have, _)| *have == size);
-        let new = found.is_none();
-        let buf = match found {
-            Some((_, buf)) => buf,
-            None => allocate(
-                group.pd()?.device(),
-                size.bytes() as usize,
-                Memory::Contiguous,
-                Direction::ToDevice,
-            )?,
+        let (buf, origin) = match found {
+            Some((_, buf)) => (buf, Origin::Pool),
+            None => {
+                let buf = allocate(
+                    group.pd()?.device(),
+                    size.bytes() as usize,
+                    Memory::Contiguous,
+                    Direction::ToDevice,
+                )?;
+                group.pool.lock().send_bytes += u64::from(size.bytes());
+                (buf, Origin::New)
+            }
         };
-        if new {
-            group.pool.lock().send_bytes += u64::from(size.bytes());
-        }
-        Ok(Self {
+        let buffer = Self {
             group: group.clone(),
             size,
             buf: Some(buf),
-        })
+        };
+        Ok((buffer, origin))
     }
 
     /// The buffer's memory.

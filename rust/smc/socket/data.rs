@@ -79,8 +79,12 @@ pub(super) fn recv(
     }
     match this.smc() {
         Some(conn) if !errors => {
-            let (len, done) = (msg.len(), conn::recv(&conn, socket, msg, flags));
-            conn.count_payload(Dir::Rx, len, bytes(&done));
+            let done = conn::recv(&conn, socket, msg, flags);
+            if flags & uapi::MSG_OOB as c_int != 0 && done.is_ok() {
+                conn.count_event(Event::Urgent);
+            }
+            // By how much there was, not by how much was asked for.
+            conn.count_payload(Dir::Rx, bytes(&done), bytes(&done));
             done
         }
         _ => msg.recv(socket, flags),
