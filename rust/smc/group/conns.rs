@@ -99,14 +99,18 @@ impl Conns {
 
     /// Takes out who has waited and has its turn.
     fn next_waiting(&mut self) -> Option<Arc<Task<Conn>>> {
-        if self.waiting == [0; 4] {
-            return None;
+        while self.waiting != [0; 4] {
+            let mut order = (0..=MAX_CONNS).map(|n| (self.turn + n) % (MAX_CONNS + 1));
+            let place = order.find(|place| self.is_waiting(*place))?;
+            self.set_waiting(place, false);
+            self.turn = (place + 1) % (MAX_CONNS + 1);
+            // One that is over has not told that it waits no more.
+            let entry = self.entries.get(place);
+            if let Some(conn) = entry.and_then(|entry| entry.conn.clone()) {
+                return Some(conn);
+            }
         }
-        let mut order = (0..=MAX_CONNS).map(|n| (self.turn + n) % (MAX_CONNS + 1));
-        let place = order.find(|place| self.is_waiting(*place))?;
-        self.set_waiting(place, false);
-        self.turn = (place + 1) % (MAX_CONNS + 1);
-        self.entries.get(place)?.conn.clone()
+        None
     }
 }
 

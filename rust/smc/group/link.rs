@@ -116,7 +116,7 @@ impl Link {
 }
 
 /// A place for an LLC message, or `None`: the group's task runs again when there
-/// is one. Any context.
+/// is one. Nobody else gets one then, until [`llc_done`]. Any context.
 pub(super) fn llc_slot(link: &QpRef<Link>) -> Option<SendSlot<'_, Link>> {
     link.take_slot().or_else(|| {
         link.llc_waits.store(true, Ordering::SeqCst);
@@ -124,7 +124,7 @@ pub(super) fn llc_slot(link: &QpRef<Link>) -> Option<SendSlot<'_, Link>> {
     })
 }
 
-/// LLC messages have been sent: connections may again. Any context.
+/// No LLC message waits for a slot: connections may have them again. Any context.
 pub(super) fn llc_done(link: &QpRef<Link>) {
     if link.llc_waits.swap(false, Ordering::SeqCst) {
         serve_waiting(link);

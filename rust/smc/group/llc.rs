@@ -89,6 +89,10 @@ impl Inbox {
         Ok(())
     }
 
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     fn pop(&mut self) -> Option<(Slot, [u8; LLC_LEN], Option<KVec<u8>>)> {
         if self.count == 0 {
             return None;
@@ -109,6 +113,8 @@ pub(super) struct Llc {
     gid: Option<GidRef>,
     /// The queue pair takes requests.
     met: bool,
+    /// Something waits for a slot.
+    starved: bool,
     /// The link goes as soon as its last messages have left, or then.
     farewell: Option<Millis>,
 }
@@ -134,6 +140,7 @@ impl Llc {
             link: None,
             gid: None,
             met: false,
+            starved: false,
             farewell: None,
         }
     }
@@ -213,7 +220,13 @@ impl Llc {
     /// # Errors
     ///
     /// [`Reason::RegisterBuffer`] if it could not be posted.
-    pub(super) fn register(&self, group: &Arc<Task<Group>>) -> Result<(), Reason> {
+    pub(super) fn register(&mut self, group: &Arc<Task<Group>>) -> Result<(), Reason> {
+        let done = self.register_due(group);
+        self.share_slots();
+        done
+    }
+
+    fn register_due(&mut self, group: &Arc<Task<Group>>) -> Result<(), Reason> {
         let link = self.link.as_ref().ok_or(Reason::NoActiveLink)?;
         loop {
             let due = group.pool.lock().due();
@@ -222,6 +235,7 @@ impl Llc {
             };
             // Without a slot the group's task comes back to it.
             let Some(slot) = llc_slot(link) else {
+                self.starved = true;
                 return Ok(());
             };
             group
@@ -259,17 +273,23 @@ impl Llc {
         [machine, self.farewell].into_iter().flatten().min()
     }
 
+    /// Lets connections have slots, unless something of the group waits for one.
+    fn share_slots(&self) {
+        if let (Some(link), false) = (&self.link, self.starved) {
+            llc_done(link);
+        }
+    }
+
     /// Does what is to be done; whether the group has come to its end.
     pub(super) fn advance(&mut self, group: &Arc<Task<Group>>) -> bool {
         let now = clc::now();
+        self.starved = false;
         self.take_events(group, now);
         self.receive(group, now);
         self.poll(group, now);
         self.part(now);
         self.poll(group, now);
-        if let Some(link) = &self.link {
-            llc_done(link);
-        }
+        self.share_slots();
         self.link.is_none() && self.machine.as_ref().is_some_and(Machine::is_ended)
     }
 
@@ -306,7 +326,7 @@ impl Llc {
             machine.terminate(now, DeleteReason::Program);
         }
         machine.handle_timeout(now);
-        if self.met && self.register(group).is_err() {
+        if self.met && self.register_due(group).is_err() {
             if let Some(machine) = &mut self.machine {
                 machine.link_down(now, Slot::S0);
             }
@@ -316,7 +336,11 @@ impl Llc {
     /// Takes what came, as long as an answer could be sent.
     fn receive(&mut self, group: &Arc<Task<Group>>, now: Millis) {
         while let (Some(machine), Some(link)) = (&mut self.machine, &self.link) {
+            if group.inbox.lock().is_empty() {
+                return;
+            }
             let Some(place) = llc_slot(link) else {
+                self.starved = true;
                 return;
             };
             let next = group.inbox.lock().pop();
@@ -344,7 +368,11 @@ impl Llc {
 
     fn transmit(&mut self, group: &Arc<Task<Group>>, now: Millis) {
         while let (Some(machine), Some(link)) = (&mut self.machine, &self.link) {
+            if !machine.owed().message {
+                return;
+            }
             let Some(place) = llc_slot(link) else {
+                self.starved = true;
                 return;
             };
             let mut message = [0; LONGEST];
@@ -436,7 +464,7 @@ impl Llc {
             .as_ref()
             .is_some_and(|link| link.ready_to_send().is_ok());
         self.met = ready;
-        ready && self.register(group).is_ok()
+        ready && self.register_due(group).is_ok()
     }
 
     /// Frees the link, when its last messages have left.
