@@ -433,7 +433,8 @@ fn peer_end(peer: &SmcrBody) -> Result<PeerEnd, Reason> {
     let base = peer
         .rmb_addr
         .0
-        .checked_add(peer.rmbe_index.offset(peer.rmbe_size));
+        .checked_add(peer.rmbe_index.offset(peer.rmbe_size))
+        .filter(|base| base.checked_add(size.bytes().into()).is_some());
     Ok(PeerEnd {
         token: peer.token,
         rkey: peer.rkey.0,

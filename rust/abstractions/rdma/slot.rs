@@ -178,8 +178,8 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
     /// `EINVAL` if the message is longer than [`MESSAGE_LEN`], there are more than
     /// two writes, or the source is not in one piece, not of the device, or too
     /// short for them;
-    /// `ENOTCONN` if the queue pair is closed; what the driver gives. Nothing
-    /// comes back then.
+    /// `ENOTCONN` if the queue pair is closed; what the driver gives, which breaks
+    /// the connection. Nothing comes back then.
     pub(crate) fn post(
         self,
         message: &[u8],
@@ -381,8 +381,9 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
                 Ok(())
             }
             Some(e) => {
+                // There is room for what is posted: nothing mends that.
+                Qp::break_down(&self.qp.into());
                 if !ptr::eq(bad, first) {
-                    Qp::break_down(&self.qp.into());
                     forget(self);
                 }
                 refuse(Error::from_errno(e), back)

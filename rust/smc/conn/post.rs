@@ -84,7 +84,9 @@ impl Conn {
                 Err(NoSlot::Down) => return true,
             };
             if Self::post(this, tx, slot).is_err() {
-                // The link is broken, which its group deals with.
+                // The link is broken, which its group deals with. Data that were
+                // planned are not written: no message may announce them.
+                tx.link = None;
                 return true;
             }
         }
