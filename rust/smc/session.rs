@@ -263,6 +263,10 @@ impl Session {
         .map_err(|_| Reason::NoMemory)?;
         conn.seat().occupy(&conn);
         self.conn = Some(conn);
+        if group.has_ended() {
+            // It may have been too late for the group to see the connection.
+            return Err(Reason::NoActiveLink);
+        }
         Ok(())
     }
 

@@ -250,6 +250,11 @@ impl Group {
         self.is(Life::Open)
     }
 
+    /// Whether it has no links any more, and its connections are at their end.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is(Life::Ended)
+    }
+
     /// Whether it has a link to that queue pair of the peer.
     pub(crate) fn leads_to(&self, qpn: Option<Qpn>) -> bool {
         qpn.is_some_and(|qpn| qpn.get() == self.peer_qpn.load(Ordering::Acquire))
@@ -389,7 +394,8 @@ impl Group {
         this.idle_since
             .store(clc::now().0.max(1), Ordering::Release);
         if this.is_open() {
-            Task::run_after(this, clc::jiffies_until(clc::now().after(this.idle_time())));
+            // A time that is due much later would be in the way of earlier ones.
+            Task::kick(this);
         }
     }
 
@@ -482,7 +488,7 @@ impl Group {
         this.each_conn(super::conn::Conn::on_group_down);
         // Nobody, whatever of the group he has, keeps the device.
         let pd = this.pd.lock().take();
-        let pool = core::mem::replace(&mut *this.pool.lock(), Pool::new());
+        let pool = this.pool.lock().close();
         drop((pd, pool));
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Pool {
     sends: Slots<(RingSize, Arc<DmaBuf>)>,
     /// Bytes of all send buffers, used or not.
     send_bytes: u64,
+    /// The group has ended: nothing is kept.
+    closed: bool,
 }
 
 /// Where memory came from.
@@ -83,7 +85,17 @@ impl Pool {
             rmbs: KVec::new(),
             sends: Slots::new(),
             send_bytes: 0,
+            closed: false,
         }
+    }
+
+    /// Takes out all that there is; what is given back later is not kept.
+    pub(super) fn close(&mut self) -> Self {
+        let closed = Self {
+            closed: true,
+            ..Self::new()
+        };
+        core::mem::replace(self, closed)
     }
 
     fn take(&mut self, size: RingSize) -> Option<Taken> {
@@ -226,7 +238,10 @@ impl Rmbe {
             quarantined: false,
         };
         if taken.dirty != 0 {
-            rmbe.buf().zero(rmbe.offset(), taken.dirty as usize)?;
+            let (at, len) = (rmbe.offset(), taken.dirty as usize);
+            rmbe.buf().zero(at, len)?;
+            // Not to be written back over what the peer writes there.
+            rmbe.buf().sync_for_device(at, len);
         }
         Ok((rmbe, origin))
     }
@@ -262,6 +277,9 @@ impl Rmbe {
             GFP_KERNEL,
         )?;
         let mut pool = group.pool.lock();
+        if pool.closed {
+            return Err(ENODEV);
+        }
         let n = pool.rmbs.len();
         let id = id(n).ok_or(ENOMEM)?;
         pool.rmbs.push(rmb, GFP_ATOMIC)?;
@@ -385,6 +403,9 @@ impl Drop for SendBuffer {
     fn drop(&mut self) {
         if let Some(buf) = self.buf.take() {
             let mut pool = self.group.pool.lock();
+            if pool.closed {
+                return;
+            }
             let kept = pool
                 .sends
                 .insert((self.size, buf), GFP_ATOMIC | __GFP_NOWARN);
