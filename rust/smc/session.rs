@@ -360,8 +360,11 @@ impl Session {
         }
         self.buffers = None;
         self.seat = None;
-        self.wait = None;
+        let wait = self.wait.take();
         if let Some(group) = self.group.take() {
+            if let Some(wait) = wait {
+                group.forget_wait(&wait);
+            }
             if self.first || fate != GroupFate::Keep {
                 Group::end(&group);
             }

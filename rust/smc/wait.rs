@@ -107,6 +107,12 @@ impl Waits {
         Ok(wait)
     }
 
+    /// Nobody waits for it any more. Any context.
+    pub(crate) fn forget(&self, wait: &Arc<Wait>) {
+        let forgotten = self.list.lock().take_if(|other| Arc::ptr_eq(other, wait));
+        drop(forgotten);
+    }
+
     /// It has come out. Any context.
     pub(crate) fn settle(&self, what: What, outcome: Outcome) {
         self.settle_if(|wait| wait == what, outcome);

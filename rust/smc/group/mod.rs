@@ -330,6 +330,12 @@ impl Group {
         self.waits.add(what, waker).map_err(|_| Reason::NoMemory)
     }
 
+    /// Nobody waits for that any more: the group need not keep the handshake. Any
+    /// context.
+    pub(crate) fn forget_wait(&self, wait: &Arc<Wait>) {
+        self.waits.forget(wait);
+    }
+
     /// A CLC message is to tell the peer the key of `rmb`; what has to be waited
     /// for before. Process context.
     ///
@@ -345,11 +351,13 @@ impl Group {
         let registered = || this.pool.lock().registration(rmb) == pool::Registration::Done;
         if llc.is_met() && !registered() {
             let wait = this.wait_for(What::Registration(rmb), waker)?;
-            llc.register(this)?;
+            llc.register(this)
+                .inspect_err(|_| this.waits.forget(&wait))?;
             // It may have come to its end before there was somebody to tell.
             if !registered() {
                 return Ok(Some(wait));
             }
+            this.waits.forget(&wait);
         }
         match llc.announce(rmb) {
             Ok(Announce::Ready) => Ok(None),

@@ -240,6 +240,8 @@ impl Active {
             Step::Waits(until) => return Progress::Waits(until),
             Step::Ends(end) => end,
         };
+        // Not with the handshake, the last reference to which a softirq may have.
+        io.session.give_up(GroupFate::Keep);
         match end {
             Ok(End::Plain(fallback)) => this.become_plain(&fallback),
             Ok(End::Smc(conn)) => this.become_smc(conn),
