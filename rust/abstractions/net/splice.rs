@@ -13,9 +13,16 @@ use smc_bindings as bindings;
 /// What a pipe has of `T`, dropped in process context when no pipe has it any
 /// more: who splices a page on may have it longer.
 pub(crate) struct Loan<T> {
-    _data: T,
+    data: T,
     /// The pipe calls back into the module. Dropped last.
     _module: ModuleRef,
+}
+
+impl<T> Loan<T> {
+    /// What it is.
+    pub(crate) fn data(&self) -> &T {
+        &self.data
+    }
 }
 
 /// Whether a pipe takes another buffer.
@@ -52,7 +59,7 @@ impl Splice<'_> {
     /// `ENOMEM` without memory.
     pub(crate) fn loan<T: Send + Sync + 'static>(&self, data: T) -> Result<Arc<Loan<T>>> {
         let loan = Loan {
-            _data: data,
+            data,
             // SAFETY: the socket that is spliced from has a reference.
             _module: unsafe { ModuleRef::another() },
         };

@@ -14,6 +14,7 @@ use crate::abstractions::{
     },
     work::Task,
 };
+use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{page::PAGE_SIZE, prelude::*, rbtree::RBTreeNodeReservation, sync::Arc};
 
 /// Bytes that a pipe has, in one page.
@@ -28,14 +29,22 @@ pub(super) struct Lent {
 /// What a pipe has; dropped when it has let go of it.
 struct Lease {
     inlet: Arc<Inlet>,
-    first: u64,
+    /// Its place in the stream; [`NOTHING`] before it has one.
+    first: AtomicU64,
 }
+
+/// No place in a stream.
+const NOTHING: u64 = u64::MAX;
 
 impl Drop for Lease {
     /// Process context.
     fn drop(&mut self) {
+        let first = self.first.load(Ordering::Relaxed);
+        if first == NOTHING {
+            return;
+        }
         let mut rx = self.inlet.lock();
-        if let Some(lent) = rx.lent.get_mut(&self.first) {
+        if let Some(lent) = rx.lent.get_mut(&first) {
             lent.returned = true;
         }
         let lingers = rx.take_back();
@@ -116,11 +125,16 @@ impl Conn {
         };
         let mut done = 0;
         let end = loop {
+            // All that may fail comes before bytes are taken, which would be lost.
             if done >= splice.len() || splice.room() == Room::Full {
                 break Ok(());
             }
+            let lease = Lease {
+                inlet: self.rx.clone(),
+                first: AtomicU64::new(NOTHING),
+            };
             let node = RBTreeNodeReservation::new(GFP_KERNEL);
-            let Ok(node) = node else {
+            let (Ok(node), Ok(loan)) = (node, splice.loan(lease)) else {
                 break Err(ENOMEM);
             };
             let most = u32::try_from(splice.len() - done).unwrap_or(u32::MAX);
@@ -145,17 +159,13 @@ impl Conn {
                 returned: false,
             };
             rx.lent.insert(node.into_node(first, lent));
+            loan.data().first.store(first, Ordering::Relaxed);
             drop(rx);
-            let lease = Lease {
-                inlet: self.rx.clone(),
-                first,
-            };
-            let page = buf.page(at);
             buf.sync_for_cpu(at, len);
-            let put = splice.loan(lease).and_then(|loan| match page {
+            let put = match buf.page(at) {
                 Some((page, off)) => splice.put(page, off, len, loan),
                 None => Err(EFAULT),
-            });
+            };
             if let Err(e) = put {
                 break Err(e);
             }
