@@ -84,7 +84,9 @@ impl Path {
     fn towards(sock: &Sock, peer: &Gid) -> Option<Self> {
         let mut path = Self::of_route(sock, &Route::of(sock)?)?;
         let hop = path.next_hop(sock, peer)?;
-        path.gateway = hop.gateway.then_some(hop.mac.map(Mac)?);
+        if hop.gateway {
+            path.gateway = Some(Mac(hop.mac?));
+        }
         Some(path)
     }
 
