@@ -108,13 +108,25 @@ impl Session {
         agreed: &Negotiated,
         waker: &Waker,
     ) -> Step<bool> {
+        // It may be asked again without having been woken, as often as the peer likes.
+        if self
+            .wait
+            .as_ref()
+            .is_some_and(|wait| wait.outcome().is_none())
+        {
+            return Poll::Pending;
+        }
+        self.wait = None;
         let peer = match self.key(sock, key) {
             Ok(peer) => peer,
             Err(e) => return Poll::Ready(Err(e)),
         };
         match group::find_or_create(&peer, waker) {
             Err(_) => Poll::Ready(Err(Reason::NoMemory)),
-            Ok(Found::Wait) => Poll::Pending,
+            Ok(Found::Wait(wait)) => {
+                self.wait = Some(wait);
+                Poll::Pending
+            }
             Ok(Found::Seat(seat)) => {
                 self.sit(seat);
                 Poll::Ready(Ok(false))

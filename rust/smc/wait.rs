@@ -37,9 +37,11 @@ impl Waker {
     }
 }
 
-/// What is waited for in a link group.
+/// What is waited for in a link group, or for one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
+    /// That another connection's first contact is over, one way or the other.
+    Meeting,
     /// The first link.
     FirstContact,
     /// The registration of an RMB with the device.
@@ -69,6 +71,28 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
+    /// Has `waker` woken when it has come out. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` without memory.
+    pub(crate) fn new(what: What, waker: &Waker) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                what,
+                waker: waker.clone(),
+                outcome <- new_spinlock_bh!(None, "Wait::outcome"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// It has come out. Any context.
+    pub(crate) fn settle(&self, outcome: Outcome) {
+        *self.outcome.lock() = Some(outcome);
+        self.waker.wake();
+    }
+
     /// How it came out, once it has. Any context.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         *self.outcome.lock()
@@ -95,14 +119,7 @@ impl Waits {
     ///
     /// `ENOMEM` without memory.
     pub(crate) fn add(&self, what: What, waker: &Waker) -> Result<Arc<Wait>> {
-        let wait = Arc::pin_init(
-            pin_init!(Wait {
-                what,
-                waker: waker.clone(),
-                outcome <- new_spinlock_bh!(None, "Wait::outcome"),
-            }),
-            GFP_KERNEL,
-        )?;
+        let wait = Wait::new(what, waker)?;
         self.list.lock().insert(wait.clone(), GFP_ATOMIC)?;
         Ok(wait)
     }
@@ -129,8 +146,7 @@ impl Waits {
             let Some(wait) = wait else {
                 return;
             };
-            *wait.outcome.lock() = Some(outcome);
-            wait.waker.wake();
+            wait.settle(outcome);
         }
     }
 }

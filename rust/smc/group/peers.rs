@@ -12,7 +12,11 @@ use crate::{
         global::{global_lock, GlobalMutex},
         work::Task,
     },
-    smc::{device::Device, slots::Slots, wait::Waker},
+    smc::{
+        device::Device,
+        slots::Slots,
+        wait::{Outcome, Wait, Waker, What},
+    },
 };
 use kernel::{
     new_mutex,
@@ -62,7 +66,7 @@ struct State {
     groups: Slots<Arc<Task<Group>>>,
     /// A first contact is under way.
     meeting: bool,
-    waiting: Slots<Waker>,
+    waiting: Slots<Arc<Wait>>,
     /// It is not in the table any more.
     forgotten: bool,
 }
@@ -146,8 +150,8 @@ pub(crate) enum Found {
     Seat(Seat),
     /// There is none: this connection makes it.
     First(Meeting),
-    /// It is being made; the waker is called when it is time to ask again.
-    Wait,
+    /// It is being made; when that is over it is time to ask again.
+    Wait(Arc<Wait>),
 }
 
 /// Server: a group with the peer that has room, or the task to make one. Process
@@ -167,8 +171,9 @@ pub(crate) fn find_or_create(key: &PeerKey, waker: &Waker) -> Result<Found> {
             return Ok(Found::Seat(seat));
         }
         if state.meeting {
-            state.waiting.insert(waker.clone(), GFP_KERNEL)?;
-            return Ok(Found::Wait);
+            let wait = Wait::new(What::Meeting, waker)?;
+            state.waiting.insert(wait.clone(), GFP_KERNEL)?;
+            return Ok(Found::Wait(wait));
         }
         state.meeting = true;
         drop(state);
@@ -216,7 +221,9 @@ impl Drop for Meeting {
         state.meeting = false;
         let waiting = core::mem::replace(&mut state.waiting, Slots::new());
         drop(state);
-        waiting.iter().for_each(Waker::wake);
+        for wait in waiting.iter() {
+            wait.settle(Outcome::There);
+        }
         forget_if_void(&self.key, &self.peer);
     }
 }
