@@ -18,6 +18,7 @@ use crate::{
         wait::{Outcome, Wait, Waker, What},
     },
 };
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -159,7 +160,7 @@ pub(crate) enum Found {
 ///
 /// # Errors
 ///
-/// `ENOMEM` without memory.
+/// `ENOMEM` without memory, `EBUSY` if too many peers are met at this time.
 pub(crate) fn find_or_create(key: &PeerKey, waker: &Waker) -> Result<Found> {
     loop {
         let peer = known_or_new(key)?;
@@ -174,6 +175,13 @@ pub(crate) fn find_or_create(key: &PeerKey, waker: &Waker) -> Result<Found> {
             let wait = Wait::new(What::Meeting, waker)?;
             state.waiting.insert(wait.clone(), GFP_KERNEL)?;
             return Ok(Found::Wait(wait));
+        }
+        let one_more = |n| (n < MAX_MEETINGS).then_some(n + 1);
+        let counted = MEETINGS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        if counted.is_err() {
+            drop(state);
+            forget_if_void(key, &peer);
+            return Err(EBUSY);
         }
         state.meeting = true;
         drop(state);
@@ -208,6 +216,12 @@ pub(crate) fn find(key: &PeerKey, qpn: Option<Qpn>) -> Known {
     }
 }
 
+/// First contacts of this host as a server at a time. Each costs a queue pair and its
+/// memory, half a MiB and more, before the client has shown that it is who it says.
+const MAX_MEETINGS: usize = 256;
+
+static MEETINGS: AtomicUsize = AtomicUsize::new(0);
+
 /// A first contact of a server. Others of the same peer wait until it is dropped.
 pub(crate) struct Meeting {
     key: PeerKey,
@@ -221,6 +235,7 @@ impl Drop for Meeting {
         state.meeting = false;
         let waiting = core::mem::replace(&mut state.waiting, Slots::new());
         drop(state);
+        MEETINGS.fetch_sub(1, Ordering::Relaxed);
         for wait in waiting.iter() {
             wait.settle(Outcome::There);
         }
