@@ -52,6 +52,13 @@ impl AddressFamily {
     }
 }
 
+/// Whether there may be another line in the kernel's log about what a peer can bring
+/// about as often as it likes. Any context.
+pub(crate) fn ratelimit() -> bool {
+    // SAFETY: has a lock of its own.
+    unsafe { bindings::net_ratelimit() != 0 }
+}
+
 /// A network namespace.
 ///
 /// # Invariants

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        net::ratelimit,
         rdma::{self, GidRef, Mtu, QpRef},
         work::Task,
     },
@@ -437,23 +438,20 @@ impl Llc {
 
     /// An end that an administrator should know of.
     fn tell(group: &Group, reason: machine::EndReason) {
-        match reason {
+        let what = match reason {
             machine::EndReason::Local(DeleteReason::ProtocolViolation) => {
                 if let Some(net) = &group.spec.net {
                     net.stats.violation();
                 }
-                pr_warn!(
-                    "link group {} ended: the peer violated the protocol\n",
-                    group.id
-                );
+                "the peer violated the protocol"
             }
             machine::EndReason::Peer(DeleteReason::ProtocolViolation) => {
-                pr_warn!(
-                    "link group {} ended: the peer says that we violated the protocol\n",
-                    group.id
-                );
+                "the peer says that this host violated the protocol"
             }
-            _ => {}
+            _ => return,
+        };
+        if ratelimit() {
+            pr_warn!("link group {} ended: {}\n", group.id, what);
         }
     }
 
