@@ -401,7 +401,7 @@ impl Group {
     fn on_idle(this: &Arc<Task<Self>>) {
         this.idle_since
             .store(clc::now().0.max(1), Ordering::Release);
-        if this.is_open() {
+        if !this.has_ended() {
             // A time that is due much later would be in the way of earlier ones.
             Task::kick(this);
         }

@@ -7,7 +7,7 @@
 //! element, and gives it back for the next one. Send buffers are kept for reuse
 //! in the same way. Both go when the group goes.
 
-use super::Group;
+use super::{Group, Life};
 use crate::abstractions::{
     rdma::{DeviceRef, Direction, DmaBuf, Kind, Mr},
     work::Task,
@@ -280,8 +280,12 @@ impl Rmbe {
         if pool.closed {
             return Err(ENODEV);
         }
-        let n = pool.rmbs.len();
-        let id = id(n).ok_or(ENOMEM)?;
+        let Some(id) = id(pool.rmbs.len()) else {
+            drop(pool);
+            // Other connections had better have another group.
+            group.set_life(Life::Closing);
+            return Err(ENOMEM);
+        };
         pool.rmbs.push(rmb, GFP_ATOMIC)?;
         Ok(Taken {
             rmb: id,
