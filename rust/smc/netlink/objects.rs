@@ -145,7 +145,7 @@ pub(crate) fn gid_text(gid: &Gid) -> [u8; 40] {
         let colon = (i != 0 && i % 2 == 0).then_some(b':');
         let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
         let chars = [digit(byte >> 4), digit(byte & 0xf)];
-        for (to, c) in to.by_ref().zip(colon.into_iter().chain(chars)).take(3) {
+        for (c, to) in colon.into_iter().chain(chars).zip(to.by_ref()) {
             *to = c;
         }
     }
