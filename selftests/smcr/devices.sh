@@ -12,7 +12,12 @@ echo_on() { on server "stream server 43 0 $1 1 > /dev/null 2>&1 & wait_listen $1
 
 # Bytes in TCP tell what the connection was.
 in_tcp() { wire "tcp.port == $1" tcp.len | awk '{n += $1} END {print n + 0}'; }
-over_rdma() { echo_on "$1" && [ "$(in_tcp "$1")" -lt 2000 ]; }
+over_rdma() {
+	echo_on "$1" && [ "$(in_tcp "$1")" -lt 2000 ] && return
+	on server 'smcnl dump fback-stats; smcnl dump lgr-smcr; smcnl dump dev-smcr'
+	on client 'smcnl dump fback-stats; smcnl dump lgr-smcr; smcnl dump dev-smcr'
+	return 1
+}
 over_tcp() { echo_on "$1" && [ "$(in_tcp "$1")" -ge 200000 ]; }
 
 # A connection that is open and idle while the device of one end goes, which does

@@ -501,10 +501,11 @@ impl Group {
     }
 }
 
-/// The device is going away: every group on it ends. Process context; those who
-/// still use the device are waited for elsewhere.
+/// The device is going away: every group on it ends, and tells its peer, as long as
+/// the device still sends. Process context; those who still use the device are waited
+/// for elsewhere.
 pub(super) fn device_gone(device: &Arc<Device>) {
-    peers::on_device(device, |group| Group::on_link_broken(group, Slot::S0));
+    peers::on_device(device, Group::end);
 }
 
 /// A port, or all of them, does not carry anything any more. Process context.
