@@ -195,6 +195,7 @@ impl Session {
             memory: settings.buf_type,
             net: NetData::of(sock.net()),
             test_link: jiffies_to_msecs(settings.testlink_time),
+            idle: jiffies_to_msecs(settings.lgr_idle_time),
         };
         let end = End {
             gid: key.gid,

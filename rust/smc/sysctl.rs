@@ -10,7 +10,7 @@ use crate::abstractions::{
 use kernel::{c_str, prelude::*, sync::Arc, time::Jiffies};
 use smc_proto::handshake::{MAX_CONNS, MAX_LINKS};
 
-const KNOBS: usize = 8;
+const KNOBS: usize = 9;
 
 /// The values of a namespace.
 pub(crate) type Table = Values<KNOBS>;
@@ -25,6 +25,8 @@ const RMEM: usize = 4;
 const MAX_LINKS_PER_LGR: usize = 5;
 const MAX_CONNS_PER_LGR: usize = 6;
 const LIMIT_HS: usize = 7;
+/// Not one of the C module's, which has 600 seconds.
+const LGR_IDLE_TIME: usize = 8;
 
 static BUF_TYPES: Range = Range(0, 2);
 static BUFFER: Range = Range(16 * 1024, i32::MAX / 2);
@@ -58,6 +60,7 @@ static TABLE: [Knob; KNOBS] = [
         MAX_CONNS as i32,
     ),
     knob(c_str!("limit_smc_hs"), Kind::SignedIn(&SWITCH), 0),
+    knob(c_str!("lgr_idle_time"), Kind::Seconds, 600),
 ];
 
 /// Makes the files of a namespace.
@@ -95,6 +98,8 @@ pub(crate) struct Settings {
     pub(crate) max_conns: u8,
     /// New sockets offer no SMC while there are many handshakes.
     pub(crate) limit_hs: bool,
+    /// How long a group without connections is kept by its server.
+    pub(crate) lgr_idle_time: Jiffies,
 }
 
 impl Settings {
@@ -129,6 +134,7 @@ impl Settings {
             max_links: byte(MAX_LINKS_PER_LGR),
             max_conns: byte(MAX_CONNS_PER_LGR),
             limit_hs: get(LIMIT_HS) != 0,
+            lgr_idle_time: Jiffies::try_from(get(LGR_IDLE_TIME)).unwrap_or(0),
         }
     }
 }

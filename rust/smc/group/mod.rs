@@ -52,10 +52,9 @@ use smc_proto::{
 /// Where link groups are tended.
 static GROUPS: Workqueue = Workqueue::new();
 
-/// How long a group without connections is kept, in milliseconds: the server's
-/// goes first, so that the client does not use one that is about to go (smc_core.c).
-const IDLE_SERVER: u32 = 600_000;
-const IDLE_CLIENT: u32 = 610_000;
+/// By how much longer the client keeps a group without connections than the server,
+/// in milliseconds, so as not to use one that is about to go (smc_core.c).
+const IDLE_CLIENT_MORE: u32 = 10_000;
 
 /// How long the peers of all groups are told, in rounds of so many milliseconds.
 const FAREWELL_ROUNDS: u32 = 200;
@@ -75,6 +74,8 @@ pub(crate) struct Spec {
     pub(crate) net: Option<Arc<NetData>>,
     /// Milliseconds of silence before TEST LINK; 0 for never.
     pub(crate) test_link: u32,
+    /// Milliseconds that the server keeps it without connections.
+    pub(crate) idle: u32,
 }
 
 /// Where a group stands.
@@ -105,6 +106,8 @@ pub(crate) struct Group {
     peer_qpn: AtomicU32,
     /// Since when there is no connection, in milliseconds; 0: there is one.
     idle_since: AtomicU64,
+    /// When its task runs next, unless something happens before.
+    runs_at: AtomicU64,
     wishes: Wishes,
     /// What kind of host the peer is, and its name.
     #[pin]
@@ -153,6 +156,7 @@ impl Group {
                 life: AtomicU8::new(Life::Joining as u8),
                 peer_qpn: AtomicU32::new(0),
                 idle_since: AtomicU64::new(0),
+                runs_at: AtomicU64::new(u64::MAX),
                 wishes: Wishes::default(),
                 host <- new_spinlock_bh!(
                     (OsType::UNKNOWN, Hostname::default()),
@@ -399,20 +403,22 @@ impl Group {
 
     /// The last connection has gone. Any context.
     fn on_idle(this: &Arc<Task<Self>>) {
-        this.idle_since
-            .store(clc::now().0.max(1), Ordering::Release);
-        if !this.has_ended() {
-            // A time that is due much later would be in the way of earlier ones.
+        let now = clc::now();
+        this.idle_since.store(now.0.max(1), Ordering::SeqCst);
+        // Most often the task looks after the link before that anyway.
+        let until = now.after(this.idle_time());
+        if !this.has_ended() && until.0 < this.runs_at.load(Ordering::SeqCst) {
             Task::kick(this);
         }
     }
 
     fn idle_time(&self) -> u32 {
-        if self.spec.key.server {
-            IDLE_SERVER
+        let more = if self.spec.key.server {
+            0
         } else {
-            IDLE_CLIENT
-        }
+            IDLE_CLIENT_MORE
+        };
+        self.spec.idle.saturating_add(more)
     }
 
     /// When the group goes, if it is idle.
@@ -420,7 +426,7 @@ impl Group {
         if self.conn_count() != 0 {
             return None;
         }
-        let since = self.idle_since.load(Ordering::Acquire);
+        let since = self.idle_since.load(Ordering::SeqCst);
         (since != 0).then(|| Millis(since).after(self.idle_time()))
     }
 
@@ -470,6 +476,9 @@ impl Run for Group {
     }
 
     fn run(this: &Arc<Task<Self>>) {
+        // Who comes to `on_idle` from here on has it run again: this run may not see
+        // any more that there is no connection.
+        this.runs_at.store(u64::MAX, Ordering::SeqCst);
         let mut llc = this.llc.lock();
         let ended = llc.advance(this);
         let next = llc.next_time();
@@ -479,6 +488,8 @@ impl Run for Group {
             return;
         }
         let next = [next, this.idle_until()].into_iter().flatten().min();
+        this.runs_at
+            .store(next.map_or(u64::MAX, |at| at.0), Ordering::SeqCst);
         if let Some(at) = next {
             Task::run_after(this, clc::jiffies_until(at));
         }
