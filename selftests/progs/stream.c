@@ -95,7 +95,8 @@ static int server(int family, int protocol, int port, int count)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (void *)&ss, len))
 		die("bind");
-	if (listen(fd, 128))
+	/* As many as net.core.somaxconn lets it. */
+	if (listen(fd, 65535))
 		die("listen");
 	printf("listening\n");
 	fflush(stdout);

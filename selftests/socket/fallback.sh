@@ -89,7 +89,7 @@ unloads_under_them() {
 }
 
 # SERVER_MODULE CLIENT_MODULE
-roles=("smc smc" "smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
+roles=("smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
 
 plan $((7 * ${#roles[@]} + 6))
 for r in "${roles[@]}"; do

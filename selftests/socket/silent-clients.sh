@@ -10,8 +10,9 @@
 
 N=10000
 
-# No more handshakes of TCP at a time than fit the backlog: SYN cookies have no
-# room for the SMC option.
+# The backlog has room for more handshakes of TCP than there are at a time, also if
+# the machine is slow to take them out: SYN cookies have no room for the SMC option,
+# and a silent client without it is one that the application waits for.
 #
 # The silent ones live in 10.98.0.0/16, where nobody answers for them but halfopen.
 prepare() {
