@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# For tests of the socket API: the programs, and how one is run.
+
+programs="api_connect api_listen api_data api_flow api_epoll api_options api_fastopen api_life
+	api_uring"
+# What kernel TLS needs, in this order; a guest does not load it by itself.
+tls="lib/crypto/libaes lib/crypto/gf128mul crypto/aes_generic crypto/crypto_null crypto/ghash-generic
+	crypto/ctr crypto/gcm net/tls/tls"
+tls_in='for m in '${tls//$'\n'/ }'; do loaded $(basename ${m//-/_}) || insmod $SMC_RS_KDIR/$m.ko || exit 1; done'
+
+# run HOST MODULE PROGRAM VARIANTS [SECONDS]: its output and status are kept.
+run() {
+	on -t 600 "$1" "module_in $2 || exit 1; $tls_in; API_LIMIT=${5:-${API_LIMIT:-25}} $3 $4" \
+		> "$SMC_RS_TEST_OUT/$3-$2" 2>&1
+	echo $? > "$SMC_RS_TEST_OUT/$3-$2.status"
+}
