@@ -42,6 +42,7 @@ help:
 	@echo '  vectors         captures the test vectors anew from the C module'
 	@echo 'Measurements in two guests, on an idle machine:'
 	@echo '  bench-fallback  what SMC sockets cost where they are TCP sockets after all'
+	@echo '  bench-data      data over RDMA, against the C module and TCP'
 	@echo 'The kernel of the tests:'
 	@echo '  kernel          builds it (DEBUG=1: the debug kernel) unless it is cached'
 	@echo '  shell           a shell in a guest with the module loaded'
@@ -103,8 +104,8 @@ check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") smcr long
 
 # Not part of `check`: it takes long, and wants an idle machine.
-bench-fallback: module
-	@selftests/run.sh --out build/bench-fallback $(if $(ONLY),--only "$(ONLY)") bench
+bench-fallback bench-data: module
+	@selftests/run.sh --out build/$@ --only bench/$(@:bench-%=%) bench
 
 coverage fuzz miri bench-proto: setup
 	@scripts/proto.sh $@ $(TIME) $(TARGET)
@@ -124,4 +125,4 @@ clean:
 	rm -rf build rust-project.json
 
 .PHONY: help setup kernel kernels module install clippy rust-analyzer fmt fmt-check doc where \
-	check bench-fallback coverage fuzz miri bench-proto vectors demo shell clean
+	check check-long bench-fallback bench-data coverage fuzz miri bench-proto vectors demo shell clean

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# How fast data go over RDMA: this module on both hosts against the C module on
+# both and TCP, in turn, in one run; and what an idle connection takes of the
+# hosts' memory.  It prints each value, the medians, and their ratios to the C
+# module's; this module fails below 1.0 of what the C module does, less what the
+# machine adds: the C module is there twice, under another name the second time.
+#
+# hosts: server=none client=none
+# limit: 3600
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/lib/data.sh"
+
+ROUNDS=${BENCH_ROUNDS:-3}
+MS=${BENCH_MS:-1500}
+IDLE=200
+
+# NAME:MODULE
+configs=("C:smc" "ours:smc_rs" "TCP:none" "C again:smc")
+# KIND:CONNECTIONS:SIZE
+metrics=(bulk:1:1024 bulk:1:16384 bulk:1:65536 bulk:1:1048576 bulk:8:65536 bulk:64:16384
+	pingpong:1:1 pingpong:1:4096 pingpong:1:65536 idle:$IDLE:1)
+RAW=$SMC_RS_TEST_OUT/raw
+
+describe() {
+	case $1 in
+	bulk) echo "$3 B x $2, Mbit/s" ;;
+	pingpong) echo "$3 B there and back, us" ;;
+	idle) echo "KiB for an idle connection" ;;
+	esac
+}
+
+family() { [ "$1" = none ] && echo 2 || echo 43; }
+
+start() {
+	both 'wait_for 60 modules_out' && both "module_in $1" || return 1
+	[ "$1" = none ] || devices || return 1
+	on server "datarate server $(family "$1") 5000 > /run/datarate.log 2>&1 & wait_listen 5000"
+}
+stop() { both 'pkill datarate; wait_for 20 sh -c "! pgrep -x datarate"'; }
+
+# In the guests: memory that is not free, nor a cache that could be at once, in KiB.
+GUEST='used() {
+	echo 3 > /proc/sys/vm/drop_caches
+	awk "/^MemTotal:/ {n = \$2} /^(MemFree|Buffers|Cached|SReclaimable):/ {n -= \$2} END {print n}" /proc/meminfo
+}'
+
+# What connections that say nothing take of both hosts.  Some are there before, as
+# what is made once is no concern of the next one.
+idle() {
+	local before after f
+	f=$(family "$1")
+	on -t 60 client "datarate idle $f \$PEER 5000 20 300 > /run/idle0 & wait_for 50 grep idle /run/idle0" || return 1
+	before=$(($(on server "$GUEST"$'\nused') + $(on client "$GUEST"$'\nused'))) || return 1
+	on -t 120 client "datarate idle $f \$PEER 5000 $2 300 > /run/idle1 & wait_for 100 grep idle /run/idle1" || return 1
+	after=$(($(on server "$GUEST"$'\nused') + $(on client "$GUEST"$'\nused'))) || return 1
+	echo $(((after - before) / $2))
+}
+
+# value MODULE KIND CONNECTIONS SIZE
+value() {
+	case $2 in
+	bulk) on -t 100 client "datarate bulk $(family "$1") \$PEER 5000 $3 $4 $MS" ;;
+	pingpong) on -t 60 client "datarate pingpong $(family "$1") \$PEER 5000 $4 $MS" ;;
+	idle) idle "$1" "$3" ;;
+	esac
+}
+
+# measure ROUND CONFIG: all of it, on one link group, that a first connection makes.
+measure() {
+	local name=${2%:*} module=${2#*:} m v
+	start "$module" && on -t 60 client "datarate pingpong $(family "$module") \$PEER 5000 1 100" || return 1
+	for m in "${metrics[@]}"; do
+		# shellcheck disable=SC2086
+		v=$(value "$module" ${m//:/ })
+		[[ $v =~ ^[0-9.]+$ ]] || { echo "$m: $v"; return 1; }
+		echo "$1:$name:$m:$v" >> "$RAW"
+	done
+	[ "$module" = none ] || all_rdma || return 1
+	stop
+}
+# No connection was anything else, by the client's statistics.
+all_rdma() {
+	on client '
+		smcnl dump stats; smcnl dump fback-stats
+		[ "$(smcnl dump stats | grep -o "CLNT_V2_SUCC=[1-9]" | wc -l)" -eq 1 ] &&
+			! smcnl dump fback-stats | grep "CLNT_CNT=[1-9]"'
+}
+
+show_raw() {
+	local m
+	for m in "${metrics[@]}"; do
+		awk -F: -v round="$1" -v name="$2" -v m="$m" -v what="$(describe ${m//:/ })" '
+			$1 == round && $2 == name && $3 ":" $4 ":" $5 == m {
+				printf "# round %d  %-8s %-34s %12s\n", $1, $2, what, $6 }' "$RAW"
+	done
+}
+
+# median CONFIG METRIC
+median() {
+	awk -F: -v name="$1" -v m="$2" '$2 == name && $3 ":" $4 ":" $5 == m {print $6}' "$RAW" |
+		sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)] + 0}'
+}
+
+# ratio CONFIG METRIC: to the C module's, above 1 if better
+ratio() {
+	awk -v a="$(median "$1" "$2")" -v b="$(median C "$2")" -v more="${2%%:*}" 'BEGIN {
+		if (!a || !b) print "none"; else printf "%.3f", more == "bulk" ? a / b : b / a }'
+}
+
+table() {
+	local c m
+	printf '# medians of %-2d %24s' "$ROUNDS" ''
+	for c in "${configs[@]}"; do printf '%12s (C=1) ' "${c%:*}"; done
+	echo
+	for m in "${metrics[@]}"; do
+		printf '# %-38s' "$(describe ${m//:/ })"
+		for c in "${configs[@]}"; do printf '%12s %6s ' "$(median "${c%:*}" "$m")" "$(ratio "${c%:*}" "$m")"; done
+		echo
+	done
+}
+
+# As good as the C module, give or take what two runs of the C module differ by.
+as_good() {
+	local r noise
+	r=$(ratio ours "$1")
+	noise=$(awk -v r="$(ratio "C again" "$1")" 'BEGIN {d = r > 1 ? r - 1 : 1 - r; print d < 0.1 ? d : 0.1}')
+	echo "ours $(median ours "$1"), C $(median C "$1"): $r, two of C differ by $noise"
+	[ "$r" != none ] && awk -v r="$r" -v n="$noise" 'BEGIN {exit !(r + n >= 1)}'
+}
+
+plan $((ROUNDS * ${#configs[@]} + ${#metrics[@]}))
+: > "$RAW"
+for ((round = 1; round <= ROUNDS; round++)); do
+	for i in "${!configs[@]}"; do
+		# Not the same one first, and after the same one, each time.
+		c=${configs[(i * (round % 2 ? 1 : ${#configs[@]} - 1) + 2 * round) % ${#configs[@]}]}
+		check "round $round: ${c%:*}" measure "$round" "$c"
+		show_raw "$round" "${c%:*}"
+	done
+done
+table
+for m in "${metrics[@]}"; do check "$(describe ${m//:/ }): as the C module" as_good "$m"; done
+finish
