@@ -550,8 +550,10 @@ impl<T: Endpoint> Qp<T> {
     }
 }
 
-/// How long to wait for an acknowledgement: 4.096 µs · 2¹⁵.
-const TIMEOUT: u8 = 15;
+/// How long to wait for an acknowledgement: 4.096 µs · 2¹⁷, half a second, or up to
+/// four times that as hardware rounds it. All tries together are to outlast a virtual
+/// machine that does not run for a second or two: the link is all that a group has.
+const TIMEOUT: u8 = 17;
 /// How often to try again. A peer that is not ready is tried for ever.
 const RETRY: u8 = 7;
 /// How long a peer is asked to wait if this end is not ready: 0.06 ms.
