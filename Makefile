@@ -29,7 +29,7 @@ help:
 	@echo '  demo            two virtual hosts with the module, and what it does'
 	@echo '  check           every test; KTAP on stdout, summary as the last line'
 	@echo '                  DEBUG=1: all in the debug kernel   ONLY=text: tests with that name'
-	@echo '  check-long      data over RDMA, with the C module at either end or both'
+	@echo '  check-long      what takes longer: data with the C module, failing allocations'
 	@echo 'The module:'
 	@echo '  module          smc_rs.ko for the cached kernel, or for KDIR=folder [default]'
 	@echo '  install         installs it for the kernel of KDIR= (default: the running one)'
@@ -96,12 +96,13 @@ kernels: setup
 
 check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \
-		host module socket api netlink interop
+		host module socket api netlink interop smcr
 
-# Not part of `check`: data over RDMA, also with the C module, and the sweep of
-# failing allocations, which take up to ten minutes each on a slow machine.
+# Not part of `check`: the data path with the C module at either end or both, the
+# socket API with it, and the sweep of failing allocations, up to ten minutes each on a
+# slow machine.
 check-long: kernels
-	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") smcr long
+	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
 # Not part of `check`: it takes long, and wants an idle machine.
 bench-fallback bench-data: module
