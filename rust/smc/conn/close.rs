@@ -198,12 +198,15 @@ impl Conn {
             let mut rx = this.rx.lock();
             let lost = !rx.discard && rx.conn.is_some() && rx.ring.unread() > 0;
             rx.ring.discard();
+            if lost {
+                // Before a reader sees the end, and asks for the reason.
+                this.sock.set_error(NetErrno::ConnAborted.into());
+            }
             let broken = *rx.end.get_or_insert(RecvEnd::Broken) == RecvEnd::Broken;
             let lent = core::mem::take(&mut rx.lent);
             (rx.rmbe.take(), lost, broken, lent, rx.conn.take())
         };
         if lost {
-            this.sock.set_error(NetErrno::ConnAborted.into());
             this.sock.wake(CHANGED, true);
         }
         let given = |dir, size: Option<RingSize>| {

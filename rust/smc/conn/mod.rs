@@ -198,7 +198,6 @@ struct Rx {
 /// What is left to do after an event when the locks are free.
 #[derive(Default)]
 struct After {
-    error: Option<SocketError>,
     /// What to wake for (`EPOLL…`).
     events: u32,
     /// Everybody, as the connection is another one now.
@@ -454,7 +453,13 @@ impl Conn {
         tx.flush |= actions.flush;
         tx.owed |= actions.send;
         after.changed |= actions.wake;
-        after.error = after.error.or(actions.error);
+        if let Some(error) = actions.error {
+            // Before a reader can see that there is nothing to come, and asks why.
+            self.sock.set_error(match error {
+                SocketError::Reset => NetErrno::ConnReset.into(),
+                SocketError::Aborted => NetErrno::ConnAborted.into(),
+            });
+        }
         if actions.tcp.is_some() {
             tx.tcp = actions.tcp;
             after.kick = true;
@@ -520,12 +525,6 @@ impl Conn {
 
     /// What has to wait until no lock is held. Any context.
     fn finish(this: &Arc<Task<Self>>, after: After) {
-        if let Some(error) = after.error {
-            this.sock.set_error(match error {
-                SocketError::Reset => NetErrno::ConnReset.into(),
-                SocketError::Aborted => NetErrno::ConnAborted.into(),
-            });
-        }
         if after.changed {
             this.sock.wake(CHANGED | after.events, true);
         } else if after.events != 0 {
