@@ -153,6 +153,14 @@ impl Client {
         offer.proposal(self.features).emit(buf)
     }
 
+    /// The SYN has left without the Proposal, which goes where it does without
+    /// [`Client::on_offer`] in front: behind [`Client::on_connected`].
+    pub fn on_not_in_syn(&mut self) {
+        if self.course.place == State::InSyn {
+            self.course.place = State::Connecting;
+        }
+    }
+
     /// TCP is connected; `smc`: the SYN-ACK had the SMC option.
     pub fn on_connected(&mut self, smc: bool, now: Millis) -> Action {
         match (self.course.place, smc) {

@@ -165,6 +165,21 @@ fn a_proposal_in_the_syn_waits_for_the_option() {
     assert_eq!(client.on_connected(false, Millis(50)), Action::Reconnect);
     assert_eq!(client.on_connected(true, Millis(51)), Action::Wait);
 
+    // The SYN has left without it: it is offered anew when TCP is connected.
+    let mut client = Client::new(Features::SYN_PROPOSAL);
+    client.on_offer(&offer);
+    client.on_not_in_syn();
+    assert_eq!(client.on_connected(true, Millis(50)), Action::FindDevices);
+    assert_eq!(client.on_offer(&offer), Action::Send(Kind::Proposal));
+    client.on_not_in_syn();
+    assert_eq!(client.on_sent(Millis(51)), Action::Wait);
+    assert_eq!(client.expected(), Some(Kind::Accept));
+    let mut client = Client::new(Features::SYN_PROPOSAL);
+    client.on_offer(&offer);
+    client.on_not_in_syn();
+    let action = client.on_connected(false, Millis(50));
+    assert_eq!(fallback(action), (Reason::PeerNoSmc, GroupFate::Keep, None));
+
     // Nothing to offer: nothing is sent in the SYN, and another lookup follows.
     let none = Offer { v2: None, ..offer };
     let mut client = Client::new(Features::SYN_PROPOSAL);
