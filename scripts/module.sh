@@ -20,6 +20,8 @@ check_kdir() {
 	[ -e "$c" ] || die "$kdir is not a configured kernel build folder (KDIR=)"
 	grep -q '^CONFIG_RUST=y' "$c" || die "the kernel in $kdir has no Rust: it needs CONFIG_RUST=y"
 	grep -q '^CONFIG_SMC=' "$c" || die "the kernel in $kdir has no SMC: it needs CONFIG_SMC=m (or y), for TCP's part of the handshake"
+	grep -qw tcp_fastopen_smc_only "$kdir/Module.symvers" 2>/dev/null ||
+		say "note: the kernel in $kdir has not the series in patches/: connections will take two round trips (the module finds out when it is loaded)"
 	grep -q '^CONFIG_SMC=y' "$c" && say "note: CONFIG_SMC=y: the C module is built into this kernel, smc_rs will not load on it"
 	grep -q '^CONFIG_CC_IS_CLANG=y' "$c" || die "the kernel in $kdir was built with gcc: it must be built with LLVM=1"
 	grep -qF "$("$RUSTC" --version)" <(grep "^CONFIG_RUSTC_VERSION_TEXT=" "$c") ||

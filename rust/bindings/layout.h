@@ -133,6 +133,8 @@ SIZE(__kernel_sockaddr_storage);
 SIZE(sockaddr);
 FIELD(sockaddr, sa_family);
 SIZE(msghdr);
+FIELD(msghdr, msg_name);
+FIELD(msghdr, msg_namelen);
 FIELD(msghdr, msg_iter);
 FIELD(msghdr, msg_flags);
 SIZE(kvec);

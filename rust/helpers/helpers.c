@@ -7,6 +7,7 @@
 #include "inet_hashtables.c"
 #include "iov.c"
 #include "module.c"
+#include "net_fastopen.c"
 #include "net_flow.c"
 #include "net_netlink.c"
 #include "net_netns.c"

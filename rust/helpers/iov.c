@@ -4,6 +4,11 @@
 #include <linux/socket.h>
 #include <linux/uio.h>
 
+sockptr_t smc_rs_helper_KERNEL_SOCKPTR(void *p)
+{
+	return KERNEL_SOCKPTR(p);
+}
+
 int smc_rs_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 {
 	return copy_from_sockptr(dst, src, size);

@@ -60,8 +60,9 @@ checkpatch() {
 	local files
 	mapfile -t files < <(find rust selftests \( -name '*.c' -o -name '*.h' \) -type f ! -path '*/target/*')
 	# What programs of the kselftest harness look like: TEST_F(...) {, and user space.
+	# A weak declaration is how the module asks for what not every kernel has.
 	[ ${#files[@]} -gt 0 ] && checkpatch_pl --ignore \
-		SPACING,VOLATILE,SPLIT_STRING,MACRO_WITH_FLOW_CONTROL,ENOSYS,EMBEDDED_FUNCTION_NAME,PREFER_DEFINED_ATTRIBUTE_MACRO,LINE_SPACING \
+		SPACING,VOLATILE,SPLIT_STRING,MACRO_WITH_FLOW_CONTROL,ENOSYS,EMBEDDED_FUNCTION_NAME,PREFER_DEFINED_ATTRIBUTE_MACRO,LINE_SPACING,WEAK_DECLARATION \
 		-f "${files[@]}"
 }
 

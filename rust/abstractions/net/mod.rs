@@ -6,6 +6,8 @@ pub(crate) mod attach;
 pub(crate) mod diag;
 pub(crate) mod errno;
 pub(crate) mod family;
+#[allow(dead_code)]
+pub(crate) mod fastopen;
 pub(crate) mod flow;
 pub(crate) mod genl;
 pub(crate) mod listed;

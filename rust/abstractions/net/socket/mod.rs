@@ -176,6 +176,18 @@ impl Socket<'_> {
         to_value(unsafe { op(self.as_ptr(), backlog) })
     }
 
+    /// As setsockopt(2) of TCP, of an option that is an `int`.
+    pub(super) fn tcp_set_int(&self, opt: OptName, mut value: c_int) -> Result<c_int> {
+        let op = self.base().setsockopt.ok_or(EINVAL)?;
+        let at: *mut c_int = &mut value;
+        // SAFETY: the socket is alive, and so is the value until the end of the call.
+        to_value(unsafe {
+            let value = bindings::KERNEL_SOCKPTR(at.cast());
+            let len = size_of::<c_int>() as u32;
+            op(self.as_ptr(), opt.level, opt.name, value, len)
+        })
+    }
+
     /// As shutdown(2) of TCP.
     pub(crate) fn tcp_shutdown(&self, how: c_int) -> Result<c_int> {
         let op = self.base().shutdown.ok_or(EINVAL)?;
