@@ -8,6 +8,8 @@ mod conn;
 mod device;
 mod diag;
 mod eid;
+#[allow(dead_code)]
+mod fastopen;
 mod group;
 mod identity;
 mod netlink;
@@ -60,6 +62,7 @@ impl Stack {
         let groups = group::Registration::register()?;
         let roce = device::Registration::register()?;
         let sockets = socket::Registrations::register()?;
+        fastopen::announce();
         Ok(Self {
             _sockets: sockets,
             _diag: diag,

@@ -4,7 +4,9 @@
 
 use super::{
     diag::{self, PlainLock},
-    eid, pnet,
+    eid,
+    fastopen::FastOpen,
+    pnet,
     stats::Stats,
     sysctl,
 };
@@ -36,6 +38,9 @@ pub(crate) struct NetData {
     /// What was counted.
     #[pin]
     pub(crate) stats: Stats,
+    /// Proposals in SYNs.
+    #[pin]
+    pub(super) fastopen: FastOpen,
     /// Sockets that are ours.
     pub(super) sockets: Arc<SockList>,
     /// Sockets that were.
@@ -72,6 +77,7 @@ impl PerNet for NetState {
                 pnet <- new_mutex!(pnet::Table::new(), "NetData::pnet"),
                 eids <- new_spinlock_bh!(eid::Table::new(), "NetData::eids"),
                 stats <- Stats::new(),
+                fastopen <- FastOpen::new(),
                 sockets: Arc::pin_init(SockList::new(), GFP_KERNEL)?,
                 plain <- new_spinlock_bh!(diag::Plain::new(), "NetData::plain"),
             }? Error),

@@ -4,7 +4,9 @@
 
 use super::{
     device::{self, Device},
-    eid, identity,
+    eid,
+    fastopen::PeerKey,
+    identity,
 };
 use crate::abstractions::{
     net::{
@@ -35,6 +37,10 @@ pub(crate) struct Path {
     mtu: Mtu,
     /// MAC address of the next hop, where a gateway is on the way.
     gateway: Option<Mac>,
+    /// The interface that the way begins with.
+    ifindex: u32,
+    /// The listener that it leads to; of a client.
+    listener: Option<(Ipv4Addr, u16)>,
 }
 
 /// The IPv4 address in `addr`, if it is one.
@@ -58,6 +64,8 @@ impl Path {
             vlan: vlan.unwrap_or(0),
             mtu: found.mtu,
             gateway: None,
+            ifindex: route.netdev.ifindex(),
+            listener: None,
         })
     }
 
@@ -76,7 +84,21 @@ impl Path {
             // What does not leave the host gains nothing from a RoCE port.
             return Err(Reason::NoDevice);
         }
-        Self::of_route(sock, &route).ok_or(Reason::NoDevice)
+        let mut path = Self::of_route(sock, &route).ok_or(Reason::NoDevice)?;
+        path.listener = to
+            .endpoint()
+            .and_then(|(addr, port)| ipv4(addr).zip(Some(port)));
+        Ok(path)
+    }
+
+    /// The listener that a client's path leads to, for [`crate::smc::fastopen`].
+    pub(crate) fn peer(&self) -> Option<PeerKey> {
+        let (addr, port) = self.listener?;
+        Some(PeerKey {
+            ifindex: self.ifindex,
+            addr,
+            port,
+        })
     }
 
     /// The port for a connection that has come, towards the client's port.

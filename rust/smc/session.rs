@@ -23,6 +23,7 @@ use smc_proto::{
     handshake::{GroupFate, LocalRdma, Negotiated, Peer, RdmaKey},
     wire::{
         clc::{Entries, Reason, SmcrBody},
+        ext::Features,
         llc::Rtoken,
         types::BufSize,
     },
@@ -196,6 +197,7 @@ impl Session {
             net: NetData::of(sock.net()),
             test_link: jiffies_to_msecs(settings.testlink_time),
             idle: jiffies_to_msecs(settings.lgr_idle_time),
+            peer_features: agreed.peer_features.unwrap_or(Features::NONE),
         };
         let end = End {
             gid: key.gid,
@@ -353,6 +355,13 @@ impl Session {
             Some(Outcome::NoLink(e)) => Poll::Ready(Err(e)),
             Some(Outcome::Failed(_)) => Poll::Ready(Err(FirstError::NotReady)),
         }
+    }
+
+    /// What the peer has said of itself when the group was made.
+    pub(crate) fn peer_features(&self) -> Features {
+        self.group
+            .as_ref()
+            .map_or(Features::NONE, |group| group.spec().peer_features)
     }
 
     /// The handshake has succeeded: the connection, which is up.

@@ -2,7 +2,7 @@
 
 //! net.smc.*: what the administrator of a namespace may set.
 
-use super::netns::NetData;
+use super::{fastopen::Switch, netns::NetData};
 use crate::abstractions::{
     net::Net,
     sysctl::{Kind, Knob, Range, Registration, Values},
@@ -10,7 +10,7 @@ use crate::abstractions::{
 use kernel::{c_str, prelude::*, sync::Arc, time::Jiffies};
 use smc_proto::handshake::{MAX_CONNS, MAX_LINKS};
 
-const KNOBS: usize = 9;
+const KNOBS: usize = 11;
 
 /// The values of a namespace.
 pub(crate) type Table = Values<KNOBS>;
@@ -27,12 +27,21 @@ const MAX_CONNS_PER_LGR: usize = 6;
 const LIMIT_HS: usize = 7;
 /// Not one of the C module's, which has 600 seconds.
 const LGR_IDLE_TIME: usize = 8;
+const FASTOPEN: usize = 9;
+const FASTOPEN_PEERS: usize = 10;
+
+/// Of `net.smc.fastopen`: clients put Proposals into SYNs.
+pub(crate) const FASTOPEN_CLIENT: i32 = 1;
+/// Of `net.smc.fastopen`: listeners take them out of SYNs.
+pub(crate) const FASTOPEN_SERVER: i32 = 2;
 
 static BUF_TYPES: Range = Range(0, 2);
 static BUFFER: Range = Range(16 * 1024, i32::MAX / 2);
 static LINKS: Range = Range(1, MAX_LINKS as i32);
 static CONNS: Range = Range(16, MAX_CONNS as i32);
 static SWITCH: Range = Range(0, 1);
+static FASTOPEN_BITS: Range = Range(0, FASTOPEN_CLIENT | FASTOPEN_SERVER);
+static PEERS: Range = Range(0, 1 << 16);
 
 const fn knob(name: &'static CStr, kind: Kind, initial: i32) -> Knob {
     Knob {
@@ -61,6 +70,12 @@ static TABLE: [Knob; KNOBS] = [
     ),
     knob(c_str!("limit_smc_hs"), Kind::SignedIn(&SWITCH), 0),
     knob(c_str!("lgr_idle_time"), Kind::Seconds, 600),
+    knob(
+        c_str!("fastopen"),
+        Kind::SignedIn(&FASTOPEN_BITS),
+        FASTOPEN_CLIENT | FASTOPEN_SERVER,
+    ),
+    knob(c_str!("fastopen_peers"), Kind::SignedIn(&PEERS), 1024),
 ];
 
 /// Makes the files of a namespace.
@@ -100,6 +115,10 @@ pub(crate) struct Settings {
     pub(crate) limit_hs: bool,
     /// How long a group without connections is kept by its server.
     pub(crate) lgr_idle_time: Jiffies,
+    /// Proposals in SYNs.
+    pub(crate) fastopen: Switch,
+    /// Listeners that are remembered to take them, at most.
+    pub(crate) fastopen_peers: usize,
 }
 
 impl Settings {
@@ -135,6 +154,8 @@ impl Settings {
             max_conns: byte(MAX_CONNS_PER_LGR),
             limit_hs: get(LIMIT_HS) != 0,
             lgr_idle_time: Jiffies::try_from(get(LGR_IDLE_TIME)).unwrap_or(0),
+            fastopen: Switch::new(get(FASTOPEN)),
+            fastopen_peers: usize::try_from(get(FASTOPEN_PEERS)).unwrap_or(0),
         }
     }
 }

@@ -11,7 +11,7 @@
 
 sysctls='
 	cd /proc/sys/net/smc
-	ls() { command ls -I lgr_idle_time; }
+	ls() { command ls -I lgr_idle_time -I "fastopen*"; }
 	stat -c "%n %a %U" $(ls)
 	for f in $(ls); do
 		cat $f
@@ -24,7 +24,7 @@ sysctls='
 
 sysctls_netns="
 	echo 32768 > /proc/sys/net/smc/wmem
-	$NETNS 'mount -t proc proc /proc; cd /proc/sys/net/smc; f=\$(ls -I lgr_idle_time); grep . \$f; stat -c \"%n %a %U\" \$f
+	$NETNS 'mount -t proc proc /proc; cd /proc/sys/net/smc; f=\$(ls -I lgr_idle_time -I \"fastopen*\"); grep . \$f; stat -c \"%n %a %U\" \$f
 		echo 65537 > rmem; cat rmem'
 	cat /proc/sys/net/smc/rmem
 	$NOBODY sh -c 'echo 32769 > /proc/sys/net/smc/wmem' 2>&1 | grep -o Permission.*
@@ -32,7 +32,17 @@ sysctls_netns="
 		'mount -t proc proc /proc; echo 32770 > /proc/sys/net/smc/wmem; cat /proc/sys/net/smc/wmem'
 	cat /proc/sys/net/smc/wmem"
 
-plan 2
+own='
+	cd /proc/sys/net/smc
+	for v in -1 0 1 2 3 4; do { echo $v > fastopen; } 2>/dev/null || echo refused; cat fastopen; done
+	for v in -1 0 65536 65537; do
+		{ echo $v > fastopen_peers; } 2>/dev/null || echo refused; cat fastopen_peers
+	done'
+OWN="refused 3 0 1 2 3 refused 3 refused 1024 0 65536 refused 65536"
+own() { on server "module_in smc_rs" && [ "$(on server "$own" | tr '\n' ' ')" = "$OWN " ]; }
+
+plan 3
 check "names, modes, values, ranges" same "$sysctls"
 check "of another namespace, and who may write" same "$sysctls_netns"
+check "this module's own" own
 finish

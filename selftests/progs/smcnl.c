@@ -11,6 +11,8 @@
  *   smcnl dump WHAT       one line an object, NAME=VALUE for each attribute;
  *                         WHAT: see the table `dumps`
  *   smcnl sockets         one line an AF_SMC socket, as smcss -a would show it
+ *   smcnl dump peers | peers-flush | dump fastopen
+ *                         of smc_rs: who takes proposals in SYNs, and what was counted
  *
  * Numbers are decimal, strings are printed without trailing blanks.  Errors are
  * the kernel's, by name, on stderr; the exit status is 1 then.
@@ -30,7 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { PAD, U8, U16, U32, U64, UINT, STR, NEST };
+enum kind { PAD, U8, U16, U32, U64, UINT, STR, NEST, IPV4 };
 
 struct attr {
 	const char *name;
@@ -134,6 +136,25 @@ static const struct attr pnet[] = {
 	{ "PORT", U8, NULL }, END
 };
 
+/* The family SMC_RS: Documentation/one-rtt.rst */
+#define SMC_RS_FAMILY		"SMC_RS"
+#define SMC_RS_GET_PEERS	1
+#define SMC_RS_FLUSH_PEERS	2
+#define SMC_RS_GET_COUNTERS	3
+
+static const struct attr peers[] = {
+	NONE, { "IF", U32, NULL }, { "ADDR", IPV4, NULL }, { "PORT", U16, NULL },
+	{ "STATE", U8, NULL }, { "LEFT", U32, NULL }, { "FAILURES", U32, NULL }, END
+};
+
+static const struct attr fastopen[] = {
+	NONE, { "SENT", UINT, NULL }, { "TAKEN", UINT, NULL }, { "NOT_TAKEN", UINT, NULL },
+	{ "LOST", UINT, NULL }, { "NOT_SMC", UINT, NULL }, { "FAILED", UINT, NULL },
+	{ "BROKEN", UINT, NULL }, { "SAVED", UINT, NULL }, { "NO_COOKIE", UINT, NULL },
+	{ "UNKNOWN", UINT, NULL }, { "SUSPENDED", UINT, NULL }, { "PORT_BOUND", UINT, NULL },
+	{ "RECEIVED", UINT, NULL }, END
+};
+
 /* The answers of most dumps are one nest, which says what the object is. */
 static const struct { const char *what; const struct attr *attrs; } objects[] = {
 	[SMC_GEN_SYS_INFO] = { "sys-info", sys_info },
@@ -166,6 +187,10 @@ static const struct dump {
 };
 
 static const struct dump pnet_dump = { "pnet", SMC_PNETID_GET, pnet };
+static const struct dump own_dumps[] = {
+	{ "peers", SMC_RS_GET_PEERS, peers },
+	{ "fastopen", SMC_RS_GET_COUNTERS, fastopen },
+};
 
 static void put_eid(struct nl_msg *msg, char **args)
 {
@@ -217,6 +242,7 @@ static const struct action {
 	{ "pnet-del", SMCR_GENL_FAMILY_NAME, SMC_PNETID_DEL, put_pnet },
 	{ "pnet-flush", SMCR_GENL_FAMILY_NAME, SMC_PNETID_FLUSH, NULL },
 	{ "pnet-get", SMCR_GENL_FAMILY_NAME, SMC_PNETID_GET, put_pnet },
+	{ "peers-flush", SMC_RS_FAMILY, SMC_RS_FLUSH_PEERS, NULL },
 };
 
 static void die(const char *what, int nlerr)
@@ -280,6 +306,14 @@ static void print_attrs(const struct attr *table, const char *prefix, struct nla
 			printf(" %s=", name);
 			print_string(a);
 			break;
+		case IPV4: {
+			char text[INET_ADDRSTRLEN] = "?";
+
+			if (nla_len(a) == sizeof(struct in_addr))
+				inet_ntop(AF_INET, nla_data(a), text, sizeof(text));
+			printf(" %s=%s", name, text);
+			break;
+		}
 		case NEST:
 			strcat(name, ".");
 			print_attrs(t->nest, name, nla_data(a), nla_len(a));
@@ -445,6 +479,9 @@ int main(int argc, char **argv)
 	for (i = 0; argc == 3 && !strcmp(argv[1], "dump") && i < sizeof(dumps) / sizeof(*dumps); i++)
 		if (!strcmp(argv[2], dumps[i].what))
 			return dump(SMC_GENL_FAMILY_NAME, &dumps[i]);
+	for (i = 0; argc == 3 && !strcmp(argv[1], "dump") && i < 2; i++)
+		if (!strcmp(argv[2], own_dumps[i].what))
+			return dump(SMC_RS_FAMILY, &own_dumps[i]);
 	if (argc == 3 && !strcmp(argv[1], "dump") && !strcmp(argv[2], "pnet"))
 		return dump(SMCR_GENL_FAMILY_NAME, &pnet_dump);
 	if (argc == 4 && !strcmp(argv[1], "pnet-fill"))

@@ -44,6 +44,7 @@ use smc_proto::{
     handshake::Negotiated,
     wire::{
         clc::{OsType, Reason, Version},
+        ext::Features,
         llc::{ByteOrder, LlcVersion},
         types::{Eid, Hostname, Psn, Qpn},
     },
@@ -76,6 +77,8 @@ pub(crate) struct Spec {
     pub(crate) test_link: u32,
     /// Milliseconds that the server keeps it without connections.
     pub(crate) idle: u32,
+    /// What the peer has said of itself, beyond the protocol.
+    pub(crate) peer_features: Features,
 }
 
 /// Where a group stands.

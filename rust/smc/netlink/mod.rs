@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The generic netlink family SMC_GEN_NETLINK, and SMC_PNETID.
+//! The generic netlink family SMC_GEN_NETLINK, SMC_PNETID, and one of our own.
 
 mod config;
 mod objects;
+mod own;
 mod pnet;
 pub(crate) mod sources;
 mod stats;
@@ -71,8 +72,9 @@ static FAMILY: Family = Family::new(
     &THIS_MODULE,
 );
 
-/// Both families, registered.
+/// The families, registered.
 pub(super) struct Families {
+    _own: FamilyRegistration,
     _pnet: FamilyRegistration,
     _generic: FamilyRegistration,
 }
@@ -86,7 +88,9 @@ impl Families {
     pub(super) fn register() -> Result<Self> {
         let generic = FAMILY.register()?;
         let pnet = pnet::FAMILY.register()?;
+        let own = own::FAMILY.register()?;
         Ok(Self {
+            _own: own,
             _pnet: pnet,
             _generic: generic,
         })

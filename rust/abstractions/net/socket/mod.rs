@@ -26,6 +26,7 @@ use crate::abstractions::{
 };
 use core::{
     marker::PhantomData,
+    net::IpAddr,
     ptr::{self, NonNull},
 };
 use kernel::{
@@ -221,6 +222,21 @@ impl Address<'_> {
 
     pub(super) fn as_raw(&self) -> (*const bindings::sockaddr, c_int) {
         (self.addr, self.len)
+    }
+
+    /// The address and port of IPv4 or IPv6; a mapped address of IPv4 is one of IPv4.
+    pub(crate) fn endpoint(&self) -> Option<(IpAddr, u16)> {
+        let mut bytes = [0; 24];
+        let len = usize::try_from(self.len).ok()?.min(bytes.len());
+        // SAFETY: so many bytes may be read, by the type invariant.
+        unsafe { ptr::copy_nonoverlapping(self.addr.cast(), bytes.as_mut_ptr(), len) };
+        let [f0, f1, p0, p1, a, b, c, d, v6 @ ..] = bytes;
+        let addr = match (u32::from(u16::from_ne_bytes([f0, f1])), len) {
+            (bindings::AF_INET, 8..) => IpAddr::from([a, b, c, d]),
+            (bindings::AF_INET6, 24) => IpAddr::from(v6).to_canonical(),
+            _ => return None,
+        };
+        Some((addr, u16::from_be_bytes([p0, p1])))
     }
 
     /// Whether it dissolves a connection rather than make one (`AF_UNSPEC`).
