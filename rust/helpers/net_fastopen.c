@@ -21,7 +21,7 @@ bool smc_rs_helper_tcp_has_fastopen_smc_only(void)
 	return READ_ONCE(smc_rs_fastopen_smc_only);
 }
 
-void smc_rs_helper_tcp_fastopen_smc_only(struct sock *sk, bool on)
+void smc_rs_helper_tcp_set_fastopen_smc_only(struct sock *sk, bool on)
 {
 	READ_ONCE(smc_rs_fastopen_smc_only)(sk, on);
 }
@@ -74,9 +74,4 @@ void smc_rs_helper_sk_peer(const struct sock *sk, struct in6_addr *addr, __be16 
 void smc_rs_helper_inet_csk_enter_pingpong_mode(struct sock *sk)
 {
 	inet_csk_enter_pingpong_mode(sk);
-}
-
-void smc_rs_helper_inet_csk_exit_pingpong_mode(struct sock *sk)
-{
-	inet_csk_exit_pingpong_mode(sk);
 }

@@ -8,7 +8,6 @@ mod conn;
 mod device;
 mod diag;
 mod eid;
-#[allow(dead_code)]
 mod fastopen;
 mod group;
 mod identity;

@@ -6,7 +6,6 @@ pub(crate) mod attach;
 pub(crate) mod diag;
 pub(crate) mod errno;
 pub(crate) mod family;
-#[allow(dead_code)]
 pub(crate) mod fastopen;
 pub(crate) mod flow;
 pub(crate) mod genl;

@@ -234,6 +234,20 @@ impl Sock {
         }
     }
 
+    /// Lets ACKs wait for an answer to go with, for TCP's short while: what comes
+    /// next is answered at once. Process or softirq context; the sock is locked.
+    pub(crate) fn delay_acks(&self) {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::inet_csk_enter_pingpong_mode(self.as_ptr()) };
+    }
+
+    /// Undoes [`Sock::delay_acks`], and sends the ACK that is due. Process context;
+    /// takes the sock's lock.
+    pub(crate) fn ack_now(&self) {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_sock_set_quickack(self.as_ptr(), 1) };
+    }
+
     /// How long a receiving call waits, in jiffies.
     pub(crate) fn rcvtimeo(&self, nonblock: bool) -> c_long {
         // SAFETY: alive, by the type invariant.

@@ -6,7 +6,11 @@
 //! that waits in connect() drives it instead of the workqueue, which saves two
 //! switches of threads.
 
-use super::{fallback, Attachment, Phase, HANDSHAKES};
+use super::{
+    fallback,
+    syn::{Syn, SynProposal},
+    Attachment, Phase, HANDSHAKES,
+};
 use crate::{
     abstractions::{
         net::{
@@ -19,6 +23,7 @@ use crate::{
     smc::{
         clc::{self, Inbox, Input},
         conn::Conn,
+        fastopen::{self, PeerKey},
         path::{self, Path},
         session::{self, Session},
         stats::{self, Side},
@@ -51,9 +56,9 @@ const NO_RCVLOWAT: i32 = -1;
 #[pin_data]
 pub(crate) struct Active {
     owner: Arc<Attachment>,
-    sock: ARef<Sock>,
+    pub(super) sock: ARef<Sock>,
     #[pin]
-    io: Mutex<Io>,
+    pub(super) io: Mutex<Io>,
     /// TCP is connected, and the stream belongs to the handshake.
     connected: AtomicBool,
     /// A thread drives it.
@@ -64,13 +69,20 @@ pub(crate) struct Active {
     over: AtomicBool,
     /// SO_RCVLOWAT of the application, which gets it back at the end.
     rcvlowat: AtomicI32,
+    /// The listener that is connected to, if it may have SMC.
+    pub(super) peer: Option<PeerKey>,
+    /// The Proposal in the SYN.
+    pub(super) syn: Syn,
 }
 
-struct Io {
-    client: Client,
+pub(super) struct Io {
+    pub(super) client: Client,
     inbox: Inbox,
     begun: bool,
-    session: Session,
+    pub(super) session: Session,
+    pub(super) syn: Option<KBox<SynProposal>>,
+    /// What the server has said of itself, once the connection is up.
+    pub(super) peer_features: Features,
     /// Why the session has no path.
     why_not: Reason,
     pending: Pending,
@@ -101,6 +113,8 @@ impl Active {
         path: Result<Path, Reason>,
     ) -> Result<Arc<Task<Self>>> {
         let mut session = Session::new(Role::Client);
+        let peer = path.as_ref().ok().and_then(Path::peer);
+        let features = fastopen::client_features(sock.net());
         let why_not = match path {
             Ok(path) => {
                 session.path = Some(path);
@@ -113,10 +127,12 @@ impl Active {
                 owner: owner.clone(),
                 sock: sock.into(),
                 io <- new_mutex!(Io {
-                    client: Client::new(Features::NONE),
+                    client: Client::new(features),
                     inbox: Inbox::new(),
                     begun: false,
                     session,
+                    syn: None,
+                    peer_features: Features::NONE,
                     why_not,
                     pending: Pending::Nothing,
                 }, "Active::io"),
@@ -125,6 +141,8 @@ impl Active {
                 event: AtomicBool::new(false),
                 over: AtomicBool::new(false),
                 rcvlowat: AtomicI32::new(NO_RCVLOWAT),
+                peer,
+                syn: Syn::new(),
             }? Error)),
             GFP_KERNEL,
         )
@@ -138,7 +156,7 @@ impl Active {
     /// A thread takes over, or leaves.
     pub(super) fn set_threaded(&self, on: bool, task: &Arc<Task<Self>>) {
         self.threaded.store(on, Ordering::SeqCst);
-        if !on && self.is_connected() {
+        if !on && (self.is_connected() || self.is_astray()) {
             Task::kick(task);
         }
     }
@@ -146,6 +164,11 @@ impl Active {
     /// Whether something has happened since the last call, or it is over.
     pub(super) fn has_news(&self) -> bool {
         self.event.swap(false, Ordering::SeqCst) || self.over.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing is done any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
     }
 
     fn has_thread(&self) -> bool {
@@ -171,20 +194,22 @@ impl Active {
     /// the sock is locked.
     pub(super) fn on_state(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) {
         if self.is_connected() {
-            return self.on_data(sock, task);
+            return self.on_message(sock, task);
         }
         match sock.state() {
             TcpState::Established | TcpState::Closing if Self::is_client_of_smc(sock) => {
+                self.on_syn_answered(sock);
                 // Each byte counts, whatever the application has asked for.
                 let rcvlowat = sock.swap_rcvlowat(1);
                 self.rcvlowat.store(rcvlowat, Ordering::Release);
                 self.connected.store(true, Ordering::SeqCst);
-                self.on_data(sock, task);
+                self.on_message(sock, task);
             }
             TcpState::Established | TcpState::Closing => {
                 fallback::to_plain(&self.owner, sock, Reason::PeerNoSmc);
                 sock.default_state_change();
             }
+            TcpState::Close if self.on_syn_closed(sock, task) => {}
             // What the application sees of it is TCP's.
             _ => sock.default_state_change(),
         }
@@ -198,6 +223,12 @@ impl Active {
 
     /// Something has come; contexts as in `on_state`.
     pub(super) fn on_data(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) {
+        // The Confirm acknowledges the Accept.
+        sock.delay_acks();
+        self.on_message(sock, task);
+    }
+
+    fn on_message(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) {
         self.event.store(true, Ordering::SeqCst);
         if self.has_thread() {
             sock.default_state_change();
@@ -233,7 +264,7 @@ impl Active {
     pub(super) fn step(this: &Arc<Task<Self>>) -> Progress {
         let mut io = this.io.lock();
         let waker = Waker::Active(this.clone());
-        if this.over.load(Ordering::SeqCst) {
+        if this.is_over() {
             return Progress::Over;
         }
         let end = match io.step(&this.sock, &waker) {
@@ -243,6 +274,11 @@ impl Active {
         // Not with the handshake, the last reference to which a softirq may have.
         io.session.give_up(GroupFate::Keep);
         match end {
+            Ok(End::Plain(_)) => {}
+            Ok(End::Smc(_)) => this.on_syn_over(&io, true),
+            Err(_) => this.on_syn_over(&io, false),
+        }
+        match end {
             Ok(End::Plain(fallback)) => this.become_plain(&fallback),
             Ok(End::Smc(conn)) => this.become_smc(conn),
             Err(e) => this.fail(e),
@@ -250,6 +286,17 @@ impl Active {
         this.over.store(true, Ordering::SeqCst);
         this.sock.wake_connected();
         Progress::Over
+    }
+
+    /// It comes to nothing. Process context.
+    fn end(&self, error: Error) {
+        let io = self.io.lock();
+        if !self.is_over() {
+            self.fail(error);
+            self.over.store(true, Ordering::SeqCst);
+            self.sock.wake_connected();
+        }
+        drop(io);
     }
 
     fn restore_rcvlowat(&self, sock: &Sock) {
@@ -261,6 +308,8 @@ impl Active {
 
     /// The connection is TCP's from here on.
     fn become_plain(&self, fallback: &Fallback) {
+        // What the server has sent last may have been a Decline.
+        self.sock.ack_now();
         let locked = self.sock.lock();
         self.restore_rcvlowat(&locked);
         fallback::to_plain_after(&self.owner, &locked, fallback.reason, fallback.peer_reason);
@@ -302,6 +351,9 @@ impl Io {
             self.client.on_timeout(now)
         } else {
             self.begun = true;
+            if let Err(e) = self.send_rest(sock) {
+                return Step::Ends(Err(e));
+            }
             self.client.on_connected(true, now)
         };
         loop {
@@ -312,6 +364,7 @@ impl Io {
                     Err(e) => return Step::Ends(Err(e)),
                 },
                 Action::Established => {
+                    self.peer_features = self.session.peer_features();
                     let conn = self.session.establish().ok_or(EINVAL);
                     return Step::Ends(conn.map(End::Smc));
                 }
@@ -367,7 +420,7 @@ impl Io {
         })
     }
 
-    fn offer(&mut self, sock: &Sock) -> Action {
+    pub(super) fn offer(&mut self, sock: &Sock) -> Action {
         let Some(path) = &self.session.path else {
             return self.client.on_failure(self.why_not);
         };
@@ -376,15 +429,17 @@ impl Io {
         self.client.on_offer(&offer)
     }
 
-    fn propose(&mut self, sock: &Sock) -> Result<Action> {
+    /// Writes the Proposal of the last offer; how long it is.
+    pub(super) fn write_proposal(&self, sock: &Sock, to: &mut [u8]) -> Result<usize> {
         let path = self.session.path.as_ref().ok_or(EINVAL)?;
         let mut eids = [0; path::EID_AREA];
         let offer = path::offer(path, session::limits(sock), &mut eids);
+        self.client.write_proposal(&offer, to).map_err(|_| EINVAL)
+    }
+
+    fn propose(&mut self, sock: &Sock) -> Result<Action> {
         let mut message = KBox::new([0; MAX_PROPOSAL_LEN], GFP_KERNEL)?;
-        let len = self
-            .client
-            .write_proposal(&offer, &mut message[..])
-            .map_err(|_| EINVAL)?;
+        let len = self.write_proposal(sock, &mut message[..])?;
         sock.send_now(message.get(..len).ok_or(EINVAL)?)?;
         Ok(self.client.on_sent(clc::now()))
     }
@@ -448,7 +503,13 @@ impl Run for Active {
     }
 
     fn run(this: &Arc<Task<Self>>) {
-        if this.has_thread() || !this.is_connected() {
+        if this.has_thread() {
+            return;
+        }
+        if let Err(e) = this.connect_again() {
+            return this.end(e);
+        }
+        if !this.is_connected() {
             return;
         }
         if let Progress::Waits(Some(until)) = Self::step(this) {

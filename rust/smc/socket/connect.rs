@@ -4,7 +4,7 @@
 
 use super::{
     active::{Active, Progress},
-    fallback, Attachment, Phase,
+    fallback, syn, Attachment, Phase,
 };
 use crate::{
     abstractions::{
@@ -43,7 +43,7 @@ pub(super) fn connect(
     };
     if !active.is_connected() {
         active.set_threaded(!nonblock, &active);
-        let done = socket.tcp_connect(to, flags);
+        let done = syn::connect(&active, socket, to, flags);
         match done {
             Ok(_) if active.is_connected() => {}
             // A plain connection.
@@ -89,6 +89,10 @@ fn begin(
     }
     let sock = socket.sock();
     let active = Active::new(this, sock, Path::before_connect(sock, to));
+    let smc_only = active
+        .as_ref()
+        .ok()
+        .and_then(|active| active.prepare_syn(to));
     let locked = sock.lock();
     if locked.state() != TcpState::Close || !socket.is_unconnected(&locked) {
         return Ok(None);
@@ -97,6 +101,9 @@ fn begin(
     let cannot = match active {
         Ok(active) if !locked.is_shut_down() => {
             locked.set_syn_smc(true);
+            if let Some(proof) = smc_only {
+                proof.set(&locked, true);
+            }
             this.enter(Phase::Connecting(active.clone()));
             return Ok(Some(active));
         }
@@ -141,7 +148,7 @@ pub(super) fn shutdown(this: &Arc<Attachment>, socket: Socket<'_>, how: c_int) -
         return conn::shutdown(&conn, how);
     }
     let active = this.active();
-    if active.is_some_and(|active| active.is_connected()) {
+    if active.is_some_and(|active| active.is_connected() || active.is_astray()) {
         // To the application the connection is not there yet: as in SYN_SENT.
         return disconnect(this, socket, || socket.tcp_disconnect());
     }
@@ -171,6 +178,7 @@ fn disconnect(
     // Only here could it have become a plain one, and not meanwhile.
     if locked.state() == TcpState::Close && !this.is_plain() {
         Listening::undo::<super::SmcSock>(&locked);
+        syn::take_no_more(this, &locked, true);
         this.enter(Phase::Idle);
     }
     done

@@ -4,7 +4,7 @@
 
 use super::{Attachment, Phase};
 use crate::{
-    abstractions::net::{sock::Sock, socket::Socket},
+    abstractions::net::{fastopen::SmcOnly, sock::Sock, socket::Socket},
     smc::stats::{self, Fallen, Side},
 };
 use kernel::sync::Arc;
@@ -25,6 +25,9 @@ pub(super) fn to_plain_after(
 ) {
     this.enter(Phase::Plain);
     sock.set_syn_smc(false);
+    if let Some(proof) = SmcOnly::get() {
+        proof.unset(sock);
+    }
     if Socket::become_plain(this, sock) {
         let fallen = Fallen {
             side: Side::Client,

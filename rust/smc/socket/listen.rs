@@ -7,7 +7,7 @@
 //! first, all at the same time, and are ready when it is over. Ready ones wait
 //! here, and count against the backlog as those in TCP's queue do.
 
-use super::{fallback, passive::Passive, Attachment, Phase, SmcSock, HANDSHAKES};
+use super::{fallback, passive::Passive, syn, Attachment, Phase, SmcSock, HANDSHAKES};
 use crate::abstractions::{
     net::{
         attach::EventSock,
@@ -422,7 +422,11 @@ pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int)
     let sock = socket.sock();
     if !matches!(&*this.phase.lock(), Phase::Idle) {
         // A new backlog, or an error.
-        return socket.tcp_listen(backlog);
+        let done = socket.tcp_listen(backlog)?;
+        if this.takes_from_syns.load(Ordering::Relaxed) {
+            syn::take_from_syns(this, socket, backlog);
+        }
+        return Ok(done);
     }
     let listener = Listener::new(sock)?;
     let locked = sock.lock();
@@ -432,9 +436,14 @@ pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int)
         this.enter(Phase::Listening(listener));
     }
     drop(locked);
+    if !this.is_plain() {
+        syn::take_from_syns(this, socket, backlog);
+    }
     let done = socket.tcp_listen(backlog);
     if done.is_err() && !this.is_plain() {
-        Listening::undo::<SmcSock>(&sock.lock());
+        let locked = sock.lock();
+        Listening::undo::<SmcSock>(&locked);
+        syn::take_no_more(this, &locked, true);
         this.enter(Phase::Idle);
     }
     done

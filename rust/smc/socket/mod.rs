@@ -14,6 +14,7 @@ mod fallback;
 mod listen;
 mod options;
 mod passive;
+mod syn;
 
 use crate::{
     abstractions::{
@@ -85,6 +86,8 @@ pub(crate) struct SmcSock {
     of_af_smc: AtomicBool,
     /// SMC_LIMIT_HS.
     limit_handshakes: AtomicBool,
+    /// It listens, and takes Proposals out of SYNs.
+    takes_from_syns: AtomicBool,
 }
 
 type Attachment = Attached<SmcSock>;
@@ -124,6 +127,7 @@ impl SmcSock {
             family,
             of_af_smc: AtomicBool::new(of_af_smc),
             limit_handshakes: AtomicBool::new(limit),
+            takes_from_syns: AtomicBool::new(false),
         })
     }
 
@@ -134,8 +138,9 @@ impl SmcSock {
     /// Whether it will turn out what the connection is without anybody's doing:
     /// one that TCP has not brought about will not.
     fn is_undecided(&self, sock: &Sock) -> bool {
-        self.active()
-            .is_some_and(|active| active.is_connected() || sock.state() != TcpState::Close)
+        self.active().is_some_and(|active| {
+            active.is_connected() || active.is_astray() || sock.state() != TcpState::Close
+        })
     }
 
     fn is_plain(&self) -> bool {
@@ -223,6 +228,7 @@ impl StreamSocket for SmcSock {
             family,
             of_af_smc: AtomicBool::new(false),
             limit_handshakes: AtomicBool::new(limited),
+            takes_from_syns: AtomicBool::new(false),
         })
     }
 

@@ -3,7 +3,7 @@
 //! Socket options. Those of TCP and IP are TCP's; a few decide that the socket
 //! cannot be anything else, or would let the application see the handshake.
 
-use super::{fallback, Attachment, Phase};
+use super::{fallback, syn, Attachment, Phase};
 use crate::abstractions::net::{
     errno::NetErrno,
     socket::{OptName, OptOut, OptValue, Socket},
@@ -65,8 +65,10 @@ pub(super) fn set(
         let sock = socket.sock();
         fallback::give_up(this, sock, Reason::OptionUnsupported);
         if matches!(&*this.phase.lock(), Phase::Listening(_)) {
-            // Connections that come from now on are plain ones.
+            // Connections that come from now on are plain ones, and Fast Open is what
+            // the application wants of it.
             sock.set_syn_smc(false);
+            syn::take_no_more(this, &sock.lock(), opt.name != uapi::TCP_FASTOPEN);
         }
     }
     Ok(done)
@@ -97,6 +99,11 @@ pub(super) fn get(
     }
     if this.smc().is_some() {
         return conn::get_option(socket, opt, out);
+    }
+    let fastopen = opt.level == SOL_TCP && opt.name == uapi::TCP_FASTOPEN;
+    if fastopen && this.takes_from_syns.load(Ordering::Relaxed) {
+        // The application has not asked for it.
+        return out.put_int(0).map(|()| 0);
     }
     let reads_stream = opt.level == SOL_TCP && opt.name == uapi::TCP_ZEROCOPY_RECEIVE;
     if reads_stream && this.is_connecting() {

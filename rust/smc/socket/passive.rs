@@ -14,20 +14,24 @@ use crate::{
         net::{
             attach::{Attached, EventSock, Events},
             errno::NetErrno,
-            sock::{Child, Sock},
+            sock::{Child, Sock, TcpState},
         },
         work::{Run, Task, Workqueue},
     },
     smc::{
         clc::{self, Inbox, Input},
         conn::Conn,
+        fastopen::{self, Event},
         path::Host,
         session::{self, Session},
         stats::{self, Side},
         wait::Waker,
     },
 };
-use core::task::Poll;
+use core::{
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -36,11 +40,12 @@ use kernel::{
 use smc_proto::{
     group::{Millis, Role},
     handshake::{Action, Fallback, GroupFate, GroupKey, Local, RdmaKey, Server, ServerConfig},
-    wire::{
-        clc::{Kind, Message, Reason},
-        ext::Features,
-    },
+    wire::clc::{Kind, Message, Reason},
 };
+
+/// How often it is looked whether TCP's handshake is over at last, in milliseconds;
+/// its end makes itself known.
+const SYN_ACK_TIME: u32 = 1_000;
 
 /// One connection that is being accepted.
 #[pin_data]
@@ -79,15 +84,24 @@ enum Pending {
 }
 
 /// What leads from the child to its handshake.
-struct Hook(Arc<Task<Passive>>);
+struct Hook {
+    task: Arc<Task<Passive>>,
+    /// The Proposal has not come yet.
+    proposal: AtomicBool,
+}
 
 impl Events for Hook {
-    fn data_ready(this: &Arc<Attached<Self>>, _sock: &EventSock<'_>) {
-        Task::kick(&this.0);
+    fn data_ready(this: &Arc<Attached<Self>>, sock: &EventSock<'_>) {
+        // The Accept acknowledges the Proposal. What comes next may be a Decline, and
+        // the connection one of TCP.
+        if this.proposal.swap(false, Ordering::Relaxed) {
+            sock.delay_acks();
+        }
+        Task::kick(&this.task);
     }
 
     fn state_change(this: &Arc<Attached<Self>>, _sock: &EventSock<'_>) {
-        Task::kick(&this.0);
+        Task::kick(&this.task);
     }
 }
 
@@ -99,9 +113,12 @@ impl Passive {
         listener: Arc<Task<Listener>>,
         key: u64,
     ) -> Result<Arc<Task<Self>>> {
+        if child.syn_data_acked() {
+            fastopen::count(&child, Event::Received);
+        }
         let limits = session::limits(&child);
         let config = ServerConfig {
-            features: Features::NONE,
+            features: fastopen::server_features(child.net()),
             max_conns: limits.max_conns,
             max_links: limits.max_links,
             feature_mask: 0,
@@ -154,7 +171,11 @@ impl Io {
     /// already.
     fn hook_up(&mut self, task: &Arc<Task<Passive>>) -> Result<bool> {
         let child = self.child.as_ref().ok_or(EINVAL)?;
-        let hook = Attached::new(None, Hook(task.clone()))?;
+        let hook = Hook {
+            task: task.clone(),
+            proposal: AtomicBool::new(!child.has_input()),
+        };
+        let hook = Attached::new(None, hook)?;
         let locked = child.lock();
         Attached::attach(&hook, &locked)?;
         self.rcvlowat = locked.swap_rcvlowat(1);
@@ -263,7 +284,7 @@ impl Io {
     fn send(&self, bytes: &[u8]) -> Result {
         let child = self.child.as_ref().ok_or(EINVAL)?;
         let hook = self.hook.as_ref().ok_or(EINVAL)?;
-        hook.0.listener.send_on(child, bytes)
+        hook.task.listener.send_on(child, bytes)
     }
 
     /// Whether something that is waited for has come.
@@ -322,8 +343,9 @@ impl Io {
         clc::send_decline(fallback, |bytes| self.send(bytes))?;
         let child = self.child.as_ref().ok_or(EINVAL)?;
         child.lock().set_syn_smc(false);
+        child.ack_now();
         if let Some(hook) = &self.hook {
-            let listener = &hook.0.listener;
+            let listener = &hook.task.listener;
             listener.fell_back(child, fallback.reason, fallback.peer_reason);
         }
         Ok(())
@@ -337,6 +359,10 @@ impl Io {
             let until = *self
                 .deferred
                 .get_or_insert(now.after(defer.saturating_mul(1000)));
+            if child.state() == TcpState::Handshake && !self.cancelled {
+                // Its Proposal came with the SYN; who has sent that may be gone.
+                return Err(until.max(now.after(SYN_ACK_TIME)));
+            }
             if now < until && !self.cancelled && !child.has_input() {
                 return Err(until);
             }
