@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A connect(2) that does not wait, watched by edge-triggered epoll(7).
+ *
+ *   nonblock FAMILY PROTO ADDR PORT [again | bind=PORT | dev=DEVICE | tos=N]
+ *
+ * connect() must say EINPROGRESS.  Until the connection is there nothing may be seen
+ * of it: no event, no error.  Then there is EPOLLOUT, and "hello" comes back as it
+ * was sent.  With "again" connect() is called over and over meanwhile, and must say
+ * EALREADY.  With "bind=" it is from that port, with "dev=" and
+ * "tos=" by that device or with that type of service.  Prints how long it took, in microseconds.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void wrong(const char *what, long long value)
+{
+	fprintf(stderr, "%s: %lld\n", what, value);
+	exit(1);
+}
+
+static long long now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+static int so_error(int fd)
+{
+	int error;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+		die("SO_ERROR");
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+	int again = argc == 6 && !strcmp(argv[5], "again");
+	long long start, connected;
+	char buf[6] = "";
+	int fd, ep, n;
+
+	if (argc < 5 || inet_pton(AF_INET, argv[3], &to.sin_addr) != 1)
+		return 2;
+	to.sin_port = htons(atoi(argv[4]));
+	fd = socket(atoi(argv[1]), SOCK_STREAM | SOCK_NONBLOCK, atoi(argv[2]));
+	ep = epoll_create1(0);
+	if (fd < 0 || ep < 0)
+		die("socket");
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event))
+		die("epoll_ctl");
+	/* Of a socket that is not connected. */
+	epoll_wait(ep, &event, 1, 0);
+	if (argc == 6 && !strncmp(argv[5], "bind=", 5)) {
+		struct sockaddr_in from = { .sin_family = AF_INET };
+
+		from.sin_port = htons(atoi(argv[5] + 5));
+		if (bind(fd, (void *)&from, sizeof(from)))
+			die("bind");
+	}
+	if (argc == 6 && !strncmp(argv[5], "dev=", 4) &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, argv[5] + 4, strlen(argv[5] + 4)))
+		die("SO_BINDTODEVICE");
+	if (argc == 6 && !strncmp(argv[5], "tos=", 4)) {
+		int tos = atoi(argv[5] + 4);
+
+		if (setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)))
+			die("IP_TOS");
+	}
+	start = now_us();
+	if (!connect(fd, (void *)&to, sizeof(to)) || errno != EINPROGRESS)
+		wrong("connect", errno);
+	do {
+		n = 1;
+		event.events = EPOLLOUT;
+		if (again && !connect(fd, (void *)&to, sizeof(to)))
+			break;
+		if (again && errno == EISCONN)
+			break;
+		if (again && errno != EALREADY)
+			wrong("connect again", errno);
+		n = epoll_wait(ep, &event, 1, again ? 1 : 10000);
+	} while (n == 0 && now_us() - start < 10000000);
+	connected = now_us();
+	if (n == 0)
+		wrong("nothing happens", 0);
+	if (event.events != EPOLLOUT)
+		wrong("events", event.events);
+	if (so_error(fd))
+		wrong("SO_ERROR", so_error(fd));
+	if (send(fd, "hello", 5, 0) != 5)
+		die("send");
+	fcntl(fd, F_SETFL, 0);
+	if (recv(fd, buf, 5, MSG_WAITALL) != 5 || strcmp(buf, "hello"))
+		die("recv");
+	printf("connect %lld first %lld\n", connected - start, now_us() - start);
+	return 0;
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The other end of a TCP handshake, made of raw packets, for what no TCP of Linux
+ * would do.
+ *
+ *   synraw respond DEVICE ADDR PORT PEER PEER_MAC SECONDS WORD...
+ *
+ *   A host that answers the SYNs of PEER to ADDR:PORT, an address that the kernel
+ *   here must not have.  Each connection is TCP's, and echoes; only the first gets an
+ *   odd answer, made of these words:
+ *
+ *     smc     the SYN-ACK has the SMC option
+ *     all     it acknowledges the payload of the SYN; half: half of it
+ *     cross   it is a SYN and no SYN-ACK
+ *     lose    the first SYN is not answered, which TCP then repeats
+ *     cookie=HEX   it has a Fast Open cookie
+ *     end     when the handshake is over the connection is reset
+ *
+ *   Prints a line for each SYN and RST of the peer, and what was read of each
+ *   connection that got as far: "clc" if it began as a message of SMC's handshake.
+ *
+ *   synraw ask DEVICE ADDR PORT PEER PEER_MAC DPORT WORD...
+ *
+ *   A client that sends a SYN from ADDR:PORT to PEER:DPORT and prints the answer: how
+ *   much of the payload is acknowledged, whether it has the SMC option, the cookie.
+ *   What else comes within a second is "data" with its length.
+ *
+ *     smc     the SYN has the SMC option
+ *     ask     it asks for a cookie; cookie=HEX: it has this one
+ *     data=HEX  its payload
+ *     again   it is sent once more after the answer
+ *     quiet   no RST at the end
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/ether.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SMC_MAGIC	0xe2d4c3d9
+#define MAX_COOKIE	16
+#define MAX_DATA	1400
+
+struct options {
+	int smc;
+	int cookie_len;		/* -1: no option */
+	unsigned char cookie[MAX_COOKIE];
+};
+
+struct segment {
+	unsigned int seq, ack;
+	unsigned short sport, dport;
+	int syn, ackf, fin, rst;
+	struct options opt;
+	const unsigned char *data;
+	unsigned int len;
+};
+
+static int fd;
+static struct sockaddr_ll peer_ll;
+static struct in_addr addr, peer;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static unsigned int sum(const void *data, size_t len, unsigned int s)
+{
+	const unsigned char *p = data;
+	size_t i;
+
+	for (i = 0; i + 1 < len; i += 2)
+		s += p[i] << 8 | p[i + 1];
+	return len & 1 ? s + (p[len - 1] << 8) : s;
+}
+
+static unsigned short fold(unsigned int s)
+{
+	while (s >> 16)
+		s = (s & 0xffff) + (s >> 16);
+	return htons(~s & 0xffff);
+}
+
+static size_t put_options(unsigned char *to, const struct segment *s)
+{
+	static const unsigned char mss[] = { TCPOPT_MAXSEG, 4, 1460 >> 8, 1460 & 0xff };
+	static const unsigned char smc[] = {
+		TCPOPT_NOP, TCPOPT_NOP, 254, 6, SMC_MAGIC >> 24, SMC_MAGIC >> 16 & 0xff,
+		SMC_MAGIC >> 8 & 0xff, SMC_MAGIC & 0xff
+	};
+	unsigned char *p = to;
+
+	if (!s->syn)
+		return 0;
+	p = mempcpy(p, mss, sizeof(mss));
+	if (s->opt.smc)
+		p = mempcpy(p, smc, sizeof(smc));
+	if (s->opt.cookie_len >= 0) {
+		*p++ = 34;
+		*p++ = 2 + s->opt.cookie_len;
+		p = mempcpy(p, s->opt.cookie, s->opt.cookie_len);
+	}
+	while ((p - to) & 3)
+		*p++ = TCPOPT_NOP;
+	return p - to;
+}
+
+static void transmit(const struct segment *s)
+{
+	unsigned char packet[2048] = {};
+	struct iphdr *ip = (void *)packet;
+	struct tcphdr *tcp = (void *)(ip + 1);
+	size_t len = sizeof(*tcp) + put_options((void *)(tcp + 1), s);
+
+	tcp->doff = len / 4;
+	if (s->len)
+		memcpy((unsigned char *)tcp + len, s->data, s->len);
+	len += s->len;
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_TCP;
+	ip->saddr = addr.s_addr;
+	ip->daddr = peer.s_addr;
+	ip->tot_len = htons(sizeof(*ip) + len);
+	ip->check = fold(sum(ip, sizeof(*ip), 0));
+	tcp->source = htons(s->sport);
+	tcp->dest = htons(s->dport);
+	tcp->seq = htonl(s->seq);
+	tcp->ack_seq = htonl(s->ack);
+	tcp->syn = s->syn;
+	tcp->ack = s->ackf;
+	tcp->fin = s->fin;
+	tcp->rst = s->rst;
+	tcp->psh = s->len > 0;
+	tcp->window = htons(64000);
+	tcp->check = fold(sum(tcp, len, sum(&ip->saddr, 8, IPPROTO_TCP + len)));
+	if (sendto(fd, packet, sizeof(*ip) + len, 0, (void *)&peer_ll, sizeof(peer_ll)) < 0)
+		die("sendto");
+}
+
+static void get_options(struct options *opt, const unsigned char *p, const unsigned char *end)
+{
+	static const unsigned char magic[] = {
+		SMC_MAGIC >> 24, SMC_MAGIC >> 16 & 0xff, SMC_MAGIC >> 8 & 0xff, SMC_MAGIC & 0xff
+	};
+
+	memset(opt, 0, sizeof(*opt));
+	opt->cookie_len = -1;
+	while (p + 1 < end && *p != TCPOPT_EOL) {
+		if (*p == TCPOPT_NOP) {
+			p++;
+			continue;
+		}
+		if (p[1] < 2 || p + p[1] > end)
+			return;
+		if (*p == 254 && p[1] == 6 && !memcmp(p + 2, magic, 4))
+			opt->smc = 1;
+		if (*p == 34 && p[1] - 2 <= MAX_COOKIE) {
+			opt->cookie_len = p[1] - 2;
+			memcpy(opt->cookie, p + 2, opt->cookie_len);
+		}
+		p += p[1];
+	}
+}
+
+/* The next segment from the peer to us, within so many seconds. */
+static int receive(struct segment *s, double until)
+{
+	static unsigned char packet[2048];
+	struct iphdr *ip = (void *)packet;
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		double left = until - now();
+		struct tcphdr *tcp;
+		ssize_t n, total;
+
+		if (left <= 0 || poll(&p, 1, left * 1000 + 1) <= 0)
+			return 0;
+		n = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
+		if (n < (ssize_t)(sizeof(*ip) + sizeof(*tcp)) || ip->protocol != IPPROTO_TCP ||
+		    ip->ihl != 5 || ip->saddr != peer.s_addr || ip->daddr != addr.s_addr)
+			continue;
+		tcp = (void *)(ip + 1);
+		total = ntohs(ip->tot_len);
+		if (total > n || total < (ssize_t)sizeof(*ip) + tcp->doff * 4 || tcp->doff < 5)
+			continue;
+		*s = (struct segment){
+			.seq = ntohl(tcp->seq), .ack = ntohl(tcp->ack_seq),
+			.sport = ntohs(tcp->source), .dport = ntohs(tcp->dest),
+			.syn = tcp->syn, .ackf = tcp->ack, .fin = tcp->fin, .rst = tcp->rst,
+			.data = (unsigned char *)tcp + tcp->doff * 4,
+			.len = total - sizeof(*ip) - tcp->doff * 4,
+		};
+		get_options(&s->opt, (void *)(tcp + 1), s->data);
+		return 1;
+	}
+}
+
+static void print_cookie(const struct options *opt)
+{
+	int i;
+
+	if (opt->cookie_len < 0) {
+		printf(" cookie=none");
+		return;
+	}
+	printf(" cookie=");
+	for (i = 0; i < opt->cookie_len; i++)
+		printf("%02x", opt->cookie[i]);
+}
+
+static int unhex(const char *hex, unsigned char *to, int max)
+{
+	unsigned int byte;
+	int n;
+
+	for (n = 0; n < max && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
+		to[n] = byte;
+	return n;
+}
+
+/* A connection of the peer's, by its port. */
+struct conn {
+	unsigned short port;
+	unsigned int iss, snd, rcv, isn;
+	int up, odd, clc;
+	unsigned long got;
+};
+
+struct answer {
+	struct options opt;
+	int all, half, cross, lose, end;
+};
+
+static struct conn conns[16];
+static int n_conns;
+
+static struct conn *find(unsigned short port)
+{
+	int i;
+
+	for (i = 0; i < n_conns; i++)
+		if (conns[i].port == port)
+			return &conns[i];
+	return NULL;
+}
+
+static void on_syn(const struct segment *in, unsigned short port, struct answer *answer)
+{
+	static const struct answer plain = { .opt.cookie_len = -1 };
+	struct conn *c = find(in->sport);
+	const struct answer *a = &plain;
+	struct segment out = {};
+
+	printf("syn payload=%u smc=%d", in->len, in->opt.smc);
+	print_cookie(&in->opt);
+	printf("\n");
+	if (!c && n_conns < 16) {
+		c = &conns[n_conns++];
+		*c = (struct conn){ .port = in->sport, .iss = 1000000 * n_conns, .odd = n_conns == 1 };
+	}
+	if (!c)
+		return;
+	if (c->odd)
+		a = answer;
+	c->isn = in->seq;
+	if (a->lose && !c->rcv) {
+		c->rcv = in->seq;
+		return;
+	}
+	c->rcv = in->seq + 1 + (a->all ? in->len : a->half ? in->len / 2 : 0);
+	c->snd = c->iss + 1;
+	out.seq = c->iss;
+	out.ack = a->cross ? 0 : c->rcv;
+	out.syn = 1;
+	out.ackf = !a->cross;
+	out.sport = port;
+	out.dport = in->sport;
+	out.opt = a->opt;
+	transmit(&out);
+}
+
+static void on_segment(const struct segment *in, unsigned short port, const struct answer *answer)
+{
+	struct conn *c = find(in->sport);
+	struct segment out = { .sport = port, .dport = in->sport, .ackf = 1 };
+
+	if (in->rst) {
+		printf("rst%s\n", c && c->odd ? "" : " of another connection");
+		if (c)
+			c->up = 0;
+		return;
+	}
+	if (!c || !in->ackf)
+		return;
+	if (!c->up) {
+		printf("up%s\n", c->odd ? "" : " without oddities");
+		c->up = 1;
+	}
+	if (in->len && in->seq == c->rcv) {
+		if (!c->got && in->len >= 4 && in->seq == c->isn + 1)
+			c->clc = !memcmp(in->data, "\xe2\xd4\xc3\xd9", 4);
+		c->got += in->len;
+		c->rcv += in->len;
+		printf("read %u%s\n", in->len, c->clc ? " clc" : "");
+	} else if (in->len) {
+		printf("again %u\n", in->len);
+	}
+	if (c->odd && answer->end) {
+		out.rst = 1;
+		out.seq = c->snd;
+		out.ack = c->rcv;
+		transmit(&out);
+		return;
+	}
+	if (!in->len && !in->fin)
+		return;
+	out.seq = c->snd;
+	out.ack = c->rcv += in->fin;
+	out.fin = in->fin;
+	out.len = in->len;
+	out.data = in->data;
+	c->snd += out.len + out.fin;
+	transmit(&out);
+}
+
+static int respond(unsigned short port, double seconds, char **words)
+{
+	struct answer answer = { .opt.cookie_len = -1 };
+	double end = now() + seconds;
+	struct segment in;
+
+	for (; *words; words++) {
+		answer.opt.smc |= !strcmp(*words, "smc");
+		answer.all |= !strcmp(*words, "all");
+		answer.half |= !strcmp(*words, "half");
+		answer.cross |= !strcmp(*words, "cross");
+		answer.lose |= !strcmp(*words, "lose");
+		answer.end |= !strcmp(*words, "end");
+		if (!strncmp(*words, "cookie=", 7))
+			answer.opt.cookie_len = unhex(*words + 7, answer.opt.cookie, MAX_COOKIE);
+	}
+	printf("ready\n");
+	while (receive(&in, end)) {
+		if (in.dport != port)
+			continue;
+		if (in.syn && !in.ackf)
+			on_syn(&in, port, &answer);
+		else
+			on_segment(&in, port, &answer);
+	}
+	return 0;
+}
+
+static int ask(unsigned short port, unsigned short dport, char **words)
+{
+	static unsigned char data[MAX_DATA];
+	struct segment out = { .seq = 5000, .sport = port, .dport = dport, .syn = 1,
+			       .data = data, .opt.cookie_len = -1 };
+	int again = 0, quiet = 0, answered = 0;
+	struct segment in, rst;
+	double end;
+
+	for (; *words; words++) {
+		out.opt.smc |= !strcmp(*words, "smc");
+		again |= !strcmp(*words, "again");
+		quiet |= !strcmp(*words, "quiet");
+		if (!strcmp(*words, "ask"))
+			out.opt.cookie_len = 0;
+		if (!strncmp(*words, "cookie=", 7))
+			out.opt.cookie_len = unhex(*words + 7, out.opt.cookie, MAX_COOKIE);
+		if (!strncmp(*words, "data=", 5))
+			out.len = unhex(*words + 5, data, MAX_DATA);
+	}
+	transmit(&out);
+	end = now() + 5;
+	while (receive(&in, end)) {
+		if (in.sport != dport || in.dport != port)
+			continue;
+		if (in.rst) {
+			printf("rst\n");
+			answered = 1;
+			break;
+		}
+		if (in.syn && in.ackf) {
+			printf("synack acked=%d smc=%d", (int)(in.ack - out.seq - 1), in.opt.smc);
+			print_cookie(&in.opt);
+			printf("\n");
+			if (!answered)
+				end = now() + 1;
+			answered = 1;
+			rst = (struct segment){ .seq = in.ack, .sport = port, .dport = dport,
+						.rst = 1, .opt.cookie_len = -1 };
+			if (again-- > 0)
+				transmit(&out);
+		} else if (in.len) {
+			printf("data %u\n", in.len);
+		}
+	}
+	if (!answered)
+		printf("nothing\n");
+	else if (!quiet)
+		transmit(&rst);
+	return !answered;
+}
+
+int main(int argc, char **argv)
+{
+	struct ether_addr mac;
+
+	if (argc < 8 || inet_pton(AF_INET, argv[3], &addr) != 1 ||
+	    inet_pton(AF_INET, argv[5], &peer) != 1 || !ether_aton_r(argv[6], &mac)) {
+		fprintf(stderr, "usage: see the head of synraw.c\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
+	peer_ll.sll_family = AF_PACKET;
+	peer_ll.sll_protocol = htons(ETH_P_IP);
+	peer_ll.sll_ifindex = if_nametoindex(argv[2]);
+	peer_ll.sll_halen = ETH_ALEN;
+	memcpy(peer_ll.sll_addr, &mac, ETH_ALEN);
+	if (fd < 0 || bind(fd, (void *)&peer_ll, sizeof(peer_ll)))
+		die("packet socket");
+	if (!strcmp(argv[1], "respond"))
+		return respond(atoi(argv[4]), atof(argv[7]), argv + 8);
+	if (!strcmp(argv[1], "ask"))
+		return ask(atoi(argv[4]), atoi(argv[7]), argv + 8);
+	return 2;
+}

@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A client's proposal in the SYN, and every answer to it. The host that answers is made
+# of raw packets; its address, 10.99.0.3, was before one of a server with SMC. Whatever
+# it answers, the application has a connection that works, or the error of one that was
+# reset, and nobody reads a proposal who has not said that he has SMC.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 240
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
+
+ODD=10.99.0.3
+# Each case has a port of its own, as what goes wrong is remembered.
+PORTS="5001 5002 5003 5004 5005 5006 5007 5008 5009 5010 5011 5012 5013"
+
+known() {
+	ready &&
+		on client "ip neigh replace $ODD lladdr \$PEER_MAC dev eth0 nud permanent" &&
+		on server "ip addr add $ODD/24 dev eth0; for p in $PORTS; do
+			stream server 43 0 \$p 100 > /dev/null & done; wait_listen 5013" &&
+		on client "for p in $PORTS; do stream client 43 0 $ODD \$p 1 10 || exit; done;
+			stream client 43 0 $ODD 5001 1 10 && stream client 43 0 $ODD 5001 1 10" &&
+		counters client TAKEN=1 &&
+		on server "pkill -x stream; ip addr del $ODD/24 dev eth0; ! ip addr | grep -w $ODD"
+}
+
+# answer PORT COMMAND WORD...: what the odd host saw when the client did that
+answer() {
+	local port=$1 command=$2
+	shift 2
+	on server "pkill -x synraw; synraw respond eth0 $ODD $port \$PEER \$PEER_MAC 12 $* > /run/odd.$port &
+		wait_for 5 grep ready /run/odd.$port" || return 1
+	on -t 20 client "$command"
+	local status=$?
+	sleep 0.5
+	on server "cat /run/odd.$port" | tee "$SMC_RS_TEST_OUT/odd.$port"
+	return $status
+}
+talks() { answer "$1" "stream client 43 0 $ODD $1 1 100" "${@:2}"; }
+fails() { ! talks "$@"; }
+odd() { tr '\n' ' ' < "$SMC_RS_TEST_OUT/odd.$1" | grep -E "$2"; }
+
+# The payload is acknowledged: not a byte more comes.
+taken() { fails 5001 smc all end && odd 5001 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16} up $'; }
+not_taken() { fails 5002 smc end && odd 5002 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16} up read [0-9]+ clc '; }
+half() { fails 5003 smc half end && odd 5003 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16} up read [0-9]+ '; }
+lost() { fails 5004 smc lose end && odd 5004 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]+ syn payload=0 smc=1 cookie=none up read [0-9]+ clc '; }
+
+# No SMC: reset, and a connection of TCP that works.
+ANEW='rst syn payload=0 smc=0 cookie=none up without oddities read 100 '
+anew() { odd "$1" "^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]+ $2$ANEW" && ! odd "$1" clc; }
+stripped() { talks 5005 && anew 5005; }
+swallowed() { talks 5006 all && anew 5006; }
+crossed() { talks 5007 cross && anew 5007; }
+crossed_smc() { talks 5008 cross smc && anew 5008; }
+lost_stripped() { talks 5009 lose && anew 5009 'syn payload=0 smc=1 cookie=none '; }
+nonblocking() { answer 5010 "nonblock 43 0 $ODD 5010" && odd 5010 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5010 clc; }
+impatient() { answer 5011 "nonblock 43 0 $ODD 5011 again" && odd 5011 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5011 clc; }
+
+remembered() {
+	counters client NOT_SMC=7 LOST=1 && peers client "PORT=5005 STATE=2 LEFT=[0-9]+ FAILURES=1" &&
+		talks 5005 && odd 5005 '^ready syn payload=0 smc=1 cookie=none up '
+}
+# A cookie of 16 bytes has no room beside the SMC option: another one is asked for.
+long_cookie() {
+	fails 5012 smc end cookie=000102030405060708090a0b0c0d0e0f &&
+		fails 5013 smc end && odd 5013 '^ready syn payload=0 smc=1 cookie= up '
+}
+
+plan 14
+check "a server with SMC is known, on 13 ports, and goes" known
+check "the payload is taken" taken
+check "it is not: it comes with the first ACK" not_taken
+check "half of it is: the rest comes" half
+check "the SYN is lost: the next one has no payload" lost
+check "no SMC in the SYN-ACK" stripped
+check "no SMC in a SYN-ACK that acknowledges the payload" swallowed
+check "crossed SYNs" crossed
+check "crossed SYNs, with SMC" crossed_smc
+check "the SYN is lost, and then there is no SMC" lost_stripped
+check "no SMC, and a connect that does not wait" nonblocking
+check "no SMC, and a connect that is called again and again" impatient
+check "what went wrong is remembered" remembered
+check "a cookie that has no room" long_cookie
+finish

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A server with SMC that was known to take proposals in SYNs, and in its place, or
+# beside it, one of TCP that has Fast Open: its application reads what the client's
+# application wrote, and nothing else.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 180
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
+
+known() {
+	ready && serve 5000 43 && serve 5001 43 &&
+		talk 5000 && talk 5001 && talk 5000 && talk 5001 && counters client TAKEN=1
+}
+replace() {
+	on server 'pkill -x stream; sleep 0.5; sysctl -q -w net.ipv4.tcp_fastopen=0x403' &&
+		serve 5000 2 && serve 5001 2 && serve 5002 2
+}
+# The server echoes what it reads, and the client compares.
+blocking() { talk 5000 && counters client SENT=2 NOT_SMC=1 && [ "$(syn_payloads 5000)" = 1 ]; }
+nonblocking() { on client 'nonblock 43 0 $PEER 5001' && counters client SENT=3 NOT_SMC=2; }
+again() { talk 5000 && talk 5001 && counters client SENT=3 SUSPENDED=2; }
+beside() { talk 5002 && counters client SENT=3; }
+# On the sockets of others no code of ours runs.
+applications_own() {
+	on client 'stream fastopen 2 0 $PEER 5002 > /dev/null && stream fastopen 2 0 $PEER 5002 | grep "in the SYN" &&
+		stream fastopen 43 0 $PEER 5002 | grep "in the SYN"'
+}
+no_rdma() { on server 'rmmod smc_rs 2> /dev/null; rdma link delete rxe0; modules_out' && talk 5002; }
+# From a port of its choice.
+bound() {
+	on server 'module_in smc_rs && rxe_up' && on server 'sysctl -q -w net.ipv4.tcp_fastopen=3' &&
+		serve 5003 43 && talk 5003 && on client 'nonblock 43 0 $PEER 5003 bind=5999' &&
+		counters client PORT_BOUND=1
+}
+refused() {
+	talk 5003 && counters client SENT=4 && on server 'pkill -x stream; sleep 0.5' &&
+		! talk 5003 && counters client FAILED=1 && peers client 'PORT=5003 STATE=0'
+}
+plan 10
+check "a server of SMC is known, on two ports" known
+check "it is replaced by servers of TCP" replace
+check "a connection works, after one round trip more" blocking
+check "and one that is not waited for, without a sign of that" nonblocking
+check "the next ones know" again
+check "another port has nothing to do with it" beside
+check "an application's own Fast Open is what it was" applications_own
+check "the server has no SMC any more" no_rdma
+check "no payload from a port that the application has chosen" bound
+check "a server that has gone: refused, and forgotten" refused
+finish

@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# SYNs with and without the SMC option, cookies and payloads, to listeners of SMC and
+# of TCP: what is taken, and what an application reads. The client is made of raw
+# packets.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 180
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
+
+SMC=5000 TCP=5001
+
+# The TCP server has Fast Open by the sysctl, the SMC server by its own. A reset ends
+# the former's program, which begins anew then.
+prepare() {
+	ready && serve $SMC 43 &&
+		on server 'ip route replace 10.98.0.0/16 via $PEER dev eth0 &&
+			sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
+				net.ipv4.tcp_fastopen=0x403' &&
+		on server 'while sleep 0.1; do stream server 2 0 5001 100000; done > /dev/null 2>&1 &
+			wait_listen 5001' &&
+		talk $SMC && wire "tcp.dstport == $SMC && tcp.len > 50" tcp.payload | head -n 1 \
+			> "$SMC_RS_TEST_OUT/proposal" && grep ^e2d4c3d9 "$SMC_RS_TEST_OUT/proposal"
+}
+
+# ask PORT WORD...: a SYN from a new port
+ask() {
+	local dport=$1 last=20000
+	shift
+	[ ! -e "$SMC_RS_TEST_OUT/sport" ] || read -r last < "$SMC_RS_TEST_OUT/sport"
+	echo $((last + 1)) > "$SMC_RS_TEST_OUT/sport"
+	on server "sleep 0.3; wait_listen $dport" || return 1
+	on client "synraw ask eth0 10.98.0.1 $last \$PEER \$PEER_MAC $dport $*" |
+		tee /dev/stderr | tr '\n' ' ' > "$SMC_RS_TEST_OUT/answer"
+}
+answer() { grep -E "$1" "$SMC_RS_TEST_OUT/answer"; }
+cookie() { sed -n 's/.*cookie=\([0-9a-f]*\) .*/\1/p' "$SMC_RS_TEST_OUT/answer" > "$SMC_RS_TEST_OUT/$1" && grep -x '[0-9a-f]\{16\}' "$SMC_RS_TEST_OUT/$1"; }
+smc_cookie() { cat "$SMC_RS_TEST_OUT/smc"; }
+tcp_cookie() { cat "$SMC_RS_TEST_OUT/tcp"; }
+proposal() { cat "$SMC_RS_TEST_OUT/proposal"; }
+bytes() { echo $(($(wc -c < "$SMC_RS_TEST_OUT/proposal") / 2)); }
+
+grants() {
+	ask $SMC smc ask && answer 'acked=0 smc=1' && cookie smc &&
+		ask $TCP ask && answer 'acked=0 smc=0' && cookie tcp && [ "$(smc_cookie)" != "$(tcp_cookie)" ]
+}
+grants_not() {
+	ask $SMC ask && answer 'acked=0 smc=0 cookie=none' &&
+		ask $TCP smc ask && answer 'acked=0 smc=0 cookie=none'
+}
+taken() {
+	ask $SMC smc cookie="$(smc_cookie)" data="$(proposal)" && answer "acked=$(bytes) smc=1 .*data [0-9]+"
+}
+plain() { ask $TCP cookie="$(tcp_cookie)" data=68656c6c6f && answer 'acked=5 smc=0 .*data 5'; }
+# refused PORT WORD...: not a byte is taken, nor echoed
+refused() { ask "$@" data="$(proposal)" && answer 'acked=0' && ! answer data; }
+others() {
+	refused $SMC smc cookie="$(tcp_cookie)" && refused $SMC smc && refused $SMC cookie="$(tcp_cookie)" &&
+		refused $SMC cookie="$(smc_cookie)"
+}
+applications() {
+	refused $TCP smc cookie="$(smc_cookie)" && refused $TCP smc cookie="$(tcp_cookie)" &&
+		refused $TCP smc && refused $TCP cookie="$(smc_cookie)"
+}
+no_cookie() {
+	on server 'sysctl -q -w net.ipv4.tcp_fastopen=0x603' && refused $TCP smc &&
+		ask $SMC smc data="$(proposal)" && answer "acked=$(bytes) smc=1" &&
+		ask $TCP data=68656c6c6f && answer 'acked=5 smc=0 .*data 5' && refused $SMC &&
+		on server 'sysctl -q -w net.ipv4.tcp_fastopen=0x403'
+}
+syn_cookies() {
+	on server 'sysctl -q -w net.ipv4.tcp_syncookies=2' && refused $SMC smc cookie="$(smc_cookie)" &&
+		answer smc=0 && on server 'sysctl -q -w net.ipv4.tcp_syncookies=1'
+}
+twice() {
+	ask $SMC smc cookie="$(smc_cookie)" data="$(proposal)" again quiet &&
+		answer "acked=$(bytes) smc=1 .*acked=$(bytes) smc=1" &&
+		[ "$(on server 'ss -Htan "src 10.98.0.1 or dst 10.98.0.1" | wc -l')" = 1 ]
+}
+nothing_left() {
+	on server 'wait_for 20 sh -c "! ss -Htan | grep 10.98" && smcnl dump lgr-smcr' |
+		tee /dev/stderr | grep -c '^lgr-smcr.*CONNS_NUM=0' | grep -x 1 && talk $SMC
+}
+
+plan 11
+check "servers of SMC and TCP with Fast Open" prepare
+check "each has cookies of its own" grants
+check "but none for the other kind of client" grants_not
+check "SMC takes a proposal, and answers before the handshake of TCP is over" taken
+check "TCP takes the bytes of an application" plain
+check "SMC takes nothing else" others
+check "an application gets no proposal, whatever cookie comes with it" applications
+check "nor where no cookie is needed" no_cookie
+check "SYN cookies: no SMC, no payload" syn_cookies
+check "a SYN that comes twice makes one connection" twice
+check "nothing is left of them" nothing_left
+finish

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What tests of proposals in SYNs have in common.
+
+# Both hosts can, and have no cookie of a test before.
+ready() { both 'sysctl -q -w net.ipv4.tcp_fastopen=3 && ip tcp_metrics flush && rxe_up'; }
+
+# serve PORT FAMILY: an echo server
+serve() { on server "stream server $2 0 $1 100000 > /dev/null 2>&1 & wait_listen $1"; }
+
+# talk PORT [FAMILY]: a connection and bytes there and back, compared
+talk() { on client "stream client ${2:-43} 0 \$PEER $1 1 100"; }
+
+# counters HOST NAME=REGEX...: what that host has counted
+counters() {
+	local host=$1 line c
+	shift
+	line=$(on "$host" 'smcnl dump fastopen')
+	echo "$host: $line"
+	for c in "$@"; do
+		grep -qE " $c( |\$)" <<<"$line" || { echo "not $c"; return 1; }
+	done
+}
+
+# peers HOST REGEX: whom that host knows
+peers() { on "$1" 'smcnl dump peers' | tee /dev/stderr | grep -E "$2"; }
+
+# Payloads in SYNs to a port, all that were seen.
+syn_payloads() { wire "tcp.dstport == $1 && tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.len > 0" tcp.len | wc -l; }
+
+# rtts FAMILY PORT N: so many connections, 5 bytes there and back
+rtts() { on client "stream client $1 0 \$PEER $2 $3 5" | tee "$SMC_RS_TEST_OUT/rtts"; }
+
+# within MIN MAX MIN MAX: round trips of RTT microseconds, to connect() and to the first
+# answer; of the fastest, since the machine may be slow
+RTT=100000
+within() {
+	sort -n -k 2 "$SMC_RS_TEST_OUT/rtts" |
+		awk -v a="$1" -v b="$2" -v c="$3" -v d="$4" -v rtt=$RTT '
+		/^connect/ && !n++ { x = $2 / rtt; y = $4 / rtt }
+		END { printf "connect %.2f round trips, first byte %.2f\n", x, y
+		      exit !(n && x >= a && x < b && y >= c && y < d) }' |
+		tee -a "$SMC_RS_TEST_OUT/figures"
+	[ "${PIPESTATUS[1]}" -eq 0 ]
+}
+
+frames_so_far() { wire frame frame.number | tail -n 1; }
+
+# frames_since NUMBER: a line each
+frames_since() {
+	on --pcap "$SMC_RS_TEST_OUT/wire.pcap" &&
+		tshark -r "$SMC_RS_TEST_OUT/wire.pcap" -Y "frame.number > $1" 2>/dev/null
+}

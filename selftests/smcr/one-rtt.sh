@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A connection in one round trip: the proposal in the SYN. Round trips are counted
+# against a delay of 100 ms, TCP beside it; frames by what was on the wire.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 240
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
+
+capable() { both 'dmesg | grep "smc_rs: this kernel can have SMC proposals in SYNs"'; }
+prepare() { ready && serve 5000 43 && serve 5001 2; }
+
+# The first connection tells that the listener takes proposals in SYNs, the second
+# gets TCP's cookie, the third has the proposal in its SYN.
+unknown() {
+	talk 5000 && counters client UNKNOWN=1 SENT=0 && peers client 'PORT=5000 STATE=1 .*FAILURES=0'
+}
+cookie() { talk 5000 && counters client NO_COOKIE=1 SENT=0; }
+in_syn() {
+	talk 5000 && counters client SENT=1 TAKEN=1 SAVED=1 && counters server RECEIVED=1 &&
+		[ "$(syn_payloads 5000)" = 1 ]
+}
+
+delay() { both 'tc qdisc replace dev eth0 root netem delay 50ms'; }
+no_delay() { both 'tc qdisc del dev eth0 root'; }
+
+tcp_rtt() { rtts 2 5001 3 && within 1.00 1.25 2.00 2.40; }
+one_rtt() { rtts 43 5000 5 && within 1.00 1.25 2.00 2.40; }
+switched_off() {
+	on client 'sysctl -q -w net.smc.fastopen=0' && rtts 43 5000 3 && within 2.00 2.40 3.00 3.50 &&
+		on client 'sysctl -q -w net.smc.fastopen=3'
+}
+server_off() {
+	on server 'sysctl -q -w net.ipv4.tcp_fastopen=1' && rtts 43 5000 3 && within 2.00 2.40 3.00 3.50 &&
+		counters client 'NOT_TAKEN=[1-9][0-9]*' && on server 'sysctl -q -w net.ipv4.tcp_fastopen=3'
+}
+# Both lose their device, and so the link group. The confirmation of the new one's
+# link, which both wait for, is a round trip of its own. Queue pairs take time to make
+# here: each round trip is one of 400 ms.
+first_contact() {
+	no_delay && both 'rdma link delete rxe0; sleep 1; rxe_up
+		tc qdisc replace dev eth0 root netem delay 200ms' &&
+		rtts 43 5000 1 && RTT=400000 within 2.00 2.50 3.00 3.50
+}
+# Kept: what the frames of one short connection were, in their order.
+frames() {
+	local n
+	no_delay && sleep 1 && frames_so_far > "$SMC_RS_TEST_OUT/before" &&
+		on client 'stream client 43 0 $PEER 5000 1 5' && sleep 2 &&
+		frames_since "$(cat "$SMC_RS_TEST_OUT/before")" > "$SMC_RS_TEST_OUT/frames" || return 1
+	cat "$SMC_RS_TEST_OUT/frames"
+	n=$(grep -c . "$SMC_RS_TEST_OUT/frames")
+	echo "$n frames" | tee "$SMC_RS_TEST_OUT/figures"
+	[ "$n" -gt 5 ] && [ "$n" -le 20 ]
+}
+flush() { on client 'smcnl peers-flush && ! smcnl dump peers | grep .' && talk 5000 && peers client 'PORT=5000 STATE=1'; }
+bounded() {
+	on client 'sysctl -q -w net.smc.fastopen_peers=2' && serve 5002 43 && serve 5003 43 &&
+		talk 5002 && talk 5003 && on client 'smcnl dump peers | tee /dev/stderr | wc -l | grep -x 2' &&
+		! peers client PORT=5000
+}
+
+# told NAME COMMAND: with the figures, in the log of a good test as well
+told() {
+	rm -f "$SMC_RS_TEST_OUT/figures"
+	check "$@"
+	sed 's/^/# /' "$SMC_RS_TEST_OUT/figures" 2> /dev/null
+}
+
+plan 14
+check "the kernel can, and says so" capable
+check "servers of SMC and TCP" prepare
+check "the first connection makes the listener known" unknown
+check "the second gets a cookie" cookie
+check "the third has the proposal in its SYN, and that is taken" in_syn
+check "a delay of 100 ms there and back" delay
+told "TCP: 1 round trip to connect, 2 with an answer" tcp_rtt
+told "SMC: 1 round trip to connect, 2 with an answer" one_rtt
+told "net.smc.fastopen=0: one more" switched_off
+told "a server that stops taking them: one more, and nothing else" server_off
+told "first contact: one more" first_contact
+told "at most 20 frames for a short connection" frames
+check "what is known can be flushed, and is learnt again" flush
+check "as many listeners are known as net.smc.fastopen_peers says" bounded
+finish
