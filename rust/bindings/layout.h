@@ -249,6 +249,7 @@ SIZE(ib_cqe);
 FIELD(ib_cqe, done);
 SIZE(ib_wc);
 FIELD(ib_wc, status);
+FIELD(ib_wc, opcode);
 FIELD(ib_wc, byte_len);
 SIZE(ib_sge);
 FIELD(ib_sge, addr);

@@ -44,16 +44,21 @@ impl<T: Endpoint> RecvSlot<T> {
     unsafe extern "C" fn received(_cq: *mut bindings::ib_cq, wc: *mut bindings::ib_wc) {
         // SAFETY: the entry is in a slot. The queue pair is not freed before it is
         // drained, and so not before this returns.
-        let (slot, this, status, len) = unsafe {
+        let (slot, this, wc) = unsafe {
             let cqe = (*wc).__bindgen_anon_1.wr_cqe;
             let slot: *const Self = cqe.byte_sub(offset_of!(Self, cqe)).cast();
-            let this = Qp::upgrade(&*(*slot).qp);
-            (&*slot, this, (*wc).status, (*wc).byte_len)
+            (&*slot, Qp::upgrade(&*(*slot).qp), &*wc)
         };
         let Some(this) = this else { return };
-        let status = SendStatus::from_raw(status);
+        let status = SendStatus::from_raw(wc.status);
         Qp::note(&this, status);
-        if status == SendStatus::Ok && slot.deliver(&this, len).is_err() {
+        if status != SendStatus::Ok {
+            return;
+        }
+        // An RDMA write with immediate data takes a slot as well, but leaves no
+        // message there: what one would find is an earlier one.
+        let is_message = wc.opcode == bindings::ib_wc_opcode_IB_WC_RECV;
+        if !is_message || slot.deliver(&this, wc.byte_len).is_err() {
             Qp::break_down(&this);
         }
     }
