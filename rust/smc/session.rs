@@ -459,15 +459,10 @@ fn end_of(peer: &SmcrBody) -> End {
 
 fn peer_end(peer: &SmcrBody) -> Result<PeerEnd, Reason> {
     let size = RingSize::from_compressed(peer.rmbe_size.bits()).ok_or(Reason::Internal)?;
-    let base = peer
-        .rmb_addr
-        .0
-        .checked_add(peer.rmbe_index.offset(peer.rmbe_size))
-        .filter(|base| base.checked_add(size.bytes().into()).is_some());
     Ok(PeerEnd {
         token: peer.token,
         rkey: peer.rkey.0,
-        base: base.ok_or(Reason::RemoteKeys)?,
+        base: peer.element_addr().ok_or(Reason::RemoteKeys)?,
         size,
     })
 }

@@ -63,6 +63,15 @@ pub struct SmcrBody {
 impl SmcrBody {
     const LEN: usize = Sender::LEN + 26;
 
+    /// Address of the connection's element, where the sender's peer writes;
+    /// `None` if not all of it lies in the address space.
+    pub fn element_addr(&self) -> Option<u64> {
+        let offset = self.rmbe_index.offset(self.rmbe_size);
+        let addr = self.rmb_addr.0.checked_add(offset)?;
+        addr.checked_add(self.rmbe_size.bytes().into())
+            .map(|_end| addr)
+    }
+
     fn read(r: &mut Reader<'_>) -> Result<Self, ClcError> {
         let sender = Sender::read(r)?;
         let qpn = Qpn::read(r)?;
@@ -440,5 +449,40 @@ impl<'a> Body<'a> {
                 w.bytes(v2.tail)
             }
         }
+    }
+}
+
+#[cfg(all(test, not(MODULE)))]
+mod tests {
+    use super::*;
+
+    fn body(addr: u64, index: u8, size: BufSize) -> SmcrBody {
+        SmcrBody {
+            sender: Sender::default(),
+            qpn: Qpn::default(),
+            rkey: Rkey(1),
+            rmbe_index: RmbeIndex::new(index).unwrap(),
+            token: AlertToken(1),
+            rmbe_size: size,
+            mtu: QpMtu::default(),
+            reserved1: 0,
+            rmb_addr: RmbAddr(addr),
+            reserved2: 0,
+            psn: Psn::default(),
+        }
+    }
+
+    #[test]
+    fn an_element_lies_within_the_address_space() {
+        let size = BufSize::from_bits(0).unwrap();
+        let bytes = u64::from(size.bytes());
+        assert_eq!(body(5000, 3, size).element_addr(), Some(5000 + 2 * bytes));
+        let last = u64::MAX - bytes;
+        assert_eq!(body(last, 1, size).element_addr(), Some(last));
+        assert_eq!(body(last + 1, 1, size).element_addr(), None);
+        assert_eq!(body(last, 2, size).element_addr(), None);
+        // The address of the element is beyond it already.
+        let addr = u64::MAX - (100 << 20);
+        assert_eq!(body(addr, 255, BufSize::MAX).element_addr(), None);
     }
 }
