@@ -470,6 +470,65 @@ TEST_F(api, signal_storm)
 	pthread_join(storm.thread, NULL);
 }
 
+#define SPOILED 400
+
+struct spoiler {
+	pthread_t thread;
+	/* The one that is being spoilt, and whether that is done. */
+	int fds[SPOILED];
+	int turn, done;
+};
+
+#define SEEN(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
+#define SHOW(x, value) __atomic_store_n(&(x), value, __ATOMIC_SEQ_CST)
+
+static void *spoiler_main(void *arg)
+{
+	struct spoiler *s = arg;
+	volatile int spin;
+	int i;
+
+	for (i = 0; i < SPOILED; i++) {
+		while (SEEN(s->turn) <= i)
+			;
+		for (spin = 0; spin < i % 20 * 500; spin++)
+			;
+		set_int(s->fds[i], SOL_TCP, TCP_FASTOPEN_CONNECT, 1);
+		SHOW(s->done, i + 1);
+	}
+	return NULL;
+}
+
+/* An option that makes a socket one of TCP, just when it begins to be something. */
+TEST_F(api, option_while_it_begins)
+{
+	struct spoiler spoiler = {};
+	int i, fd;
+
+	for (i = 0; i < SPOILED; i++)
+		spoiler.fds[i] = i & 1 ? SERVER(0) : CLIENT(SOCK_NONBLOCK);
+	ASSERT_EQ(0, pthread_create(&spoiler.thread, NULL, spoiler_main, &spoiler));
+	for (i = 0; i < SPOILED; i++) {
+		fd = spoiler.fds[i];
+		SHOW(spoiler.turn, i + 1);
+		if (i & 1) {
+			EXPECT_EQ(0, rc(listen(fd, 4)));
+		} else {
+			CONNECT_HOLE(fd);
+		}
+		while (SEEN(spoiler.done) <= i)
+			;
+		if (i % 8 == 1) {
+			self->tolen = make_address(&self->to, variant->to, port_at(fd));
+			self->client = CONNECTED();
+			CARRIES(self->client, rc(accept(fd, NULL, NULL)));
+			close(self->client);
+		}
+		close(fd);
+	}
+	pthread_join(spoiler.thread, NULL);
+}
+
 struct chaos {
 	const FIXTURE_VARIANT(api) *variant;
 	FIXTURE_DATA(api) *self;

@@ -100,11 +100,14 @@ fn begin(
     // TCP can do with less memory, and with one direction only.
     let cannot = match active {
         Ok(active) if !locked.is_shut_down() => {
+            if !this.begin(Phase::Connecting(active.clone()), &locked) {
+                // It has become a plain one meanwhile.
+                return Ok(None);
+            }
             locked.set_syn_smc(true);
             if let Some(proof) = smc_only {
                 proof.set(&locked, true);
             }
-            this.enter(Phase::Connecting(active.clone()));
             return Ok(Some(active));
         }
         Ok(_) => Reason::OptionUnsupported,
@@ -166,13 +169,7 @@ fn disconnect(
     tcp: impl FnOnce() -> Result<c_int>,
 ) -> Result<c_int> {
     let _setup = this.setup.lock();
-    let phase = this.phase.lock().clone();
-    match &phase {
-        Phase::Connecting(active) => active.cancel(active),
-        Phase::Listening(listener) => listener.close(),
-        Phase::Smc(conn) => conn::reset(conn),
-        Phase::Idle | Phase::Plain => {}
-    }
+    this.end(|conn| conn::reset(&conn));
     let done = tcp();
     let locked = socket.sock().lock();
     // Only here could it have become a plain one, and not meanwhile.

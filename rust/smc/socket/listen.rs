@@ -430,10 +430,12 @@ pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int)
     }
     let listener = Listener::new(sock)?;
     let locked = sock.lock();
-    if locked.state() == TcpState::Close && Listening::prepare(this, &locked).is_err() {
+    // Else it has become a plain one meanwhile.
+    if this.begin(Phase::Listening(listener), &locked)
+        && locked.state() == TcpState::Close
+        && Listening::prepare(this, &locked).is_err()
+    {
         fallback::to_plain(this, &locked, Reason::OptionUnsupported);
-    } else {
-        this.enter(Phase::Listening(listener));
     }
     drop(locked);
     if !this.is_plain() {

@@ -25,7 +25,7 @@ use crate::{
             family::{Family as SocketFamily, FamilyRegistration as SocketFamilyRegistration},
             listed::SockList,
             proto::{Proto, ProtoRegistration},
-            sock::{Sock, TcpState},
+            sock::{Sock, SockGuard, TcpState},
             socket::{
                 Address, Ioctl, Message, NewSocket, OptName, OptOut, OptValue, Poll, Socket, Splice,
             },
@@ -152,6 +152,35 @@ impl SmcSock {
         core::mem::replace(&mut *self.phase.lock(), phase)
     }
 
+    /// Begins `phase`, if the socket is idle still: all that ends the idle phase
+    /// does so with the sock locked.
+    fn begin(&self, phase: Phase, _locked: &SockGuard<'_>) -> bool {
+        let mut now = self.phase.lock();
+        let idle = matches!(&*now, Phase::Idle);
+        if idle {
+            *now = phase;
+        }
+        idle
+    }
+
+    /// Ends what the socket is about, by `conn` where it is a connection with RDMA;
+    /// nothing of it goes on when it returns. Process context.
+    fn end(&self, conn: impl FnOnce(Arc<Task<Conn>>)) {
+        let phase = self.phase.lock().clone();
+        match phase {
+            Phase::Connecting(active) => {
+                active.cancel(&active);
+                // It may have come to its end just before.
+                if let Some(smc) = self.smc() {
+                    conn(smc);
+                }
+            }
+            Phase::Listening(listener) => listener.close(),
+            Phase::Smc(smc) => conn(smc),
+            Phase::Idle | Phase::Plain => {}
+        }
+    }
+
     /// Whether it was made by `socket(AF_SMC, …)`.
     fn is_af_smc(&self) -> bool {
         self.of_af_smc.load(Ordering::Relaxed)
@@ -241,12 +270,8 @@ impl StreamSocket for SmcSock {
     }
 
     fn release(this: &Arc<Attachment>, socket: Socket<'_>) {
-        match this.enter(Phase::Plain) {
-            Phase::Connecting(active) => active.cancel(&active),
-            Phase::Listening(listener) => listener.close(),
-            Phase::Smc(conn) => conn::release(&conn, socket),
-            Phase::Idle | Phase::Plain => {}
-        }
+        this.end(|conn| conn::release(&conn, socket));
+        this.enter(Phase::Plain);
     }
 
     fn connect(
