@@ -12,7 +12,7 @@ use crate::abstractions::{
     net::{
         attach::EventSock,
         sock::{Child, Sock, TcpState},
-        socket::{NewSocket, Socket, Vessel},
+        socket::{Berth, NewSocket, Socket, Vessel},
         stream::Listening,
     },
     wait::{Share, Waited},
@@ -49,41 +49,7 @@ pub(super) struct Listener {
     smc: Tally,
     handshakes: AtomicUsize,
     /// Lent to a connection that sends, as it has no socket of its own.
-    #[pin]
-    berth: Mutex<Berth>,
-}
-
-/// Where a [`Vessel`] lies that nobody uses.
-enum Berth {
-    Free,
-    Taken(Vessel),
-    /// The listener is closed.
-    Closed,
-}
-
-impl Berth {
-    /// The vessel that is there.
-    fn sail(&mut self) -> Option<Vessel> {
-        match core::mem::replace(self, Self::Free) {
-            Self::Taken(vessel) => Some(vessel),
-            Self::Closed => {
-                *self = Self::Closed;
-                None
-            }
-            Self::Free => None,
-        }
-    }
-
-    /// Puts one there, or gives it back where there is no room.
-    fn moor(&mut self, vessel: Vessel) -> Option<Vessel> {
-        match self {
-            Self::Free => {
-                *self = Self::Taken(vessel);
-                None
-            }
-            Self::Taken(_) | Self::Closed => Some(vessel),
-        }
-    }
+    berth: Berth,
 }
 
 struct Queues {
@@ -202,7 +168,7 @@ impl Listener {
                 plain: Tally::default(),
                 smc: Tally::default(),
                 handshakes: AtomicUsize::new(0),
-                berth <- new_mutex!(Berth::Free, "Listener::berth"),
+                berth: Berth::new(),
             }? Error)),
             GFP_KERNEL,
         )
@@ -240,14 +206,12 @@ impl Listener {
     /// Sends `bytes` on a connection that is in a handshake; see
     /// [`Vessel::send`]. Process context; may sleep.
     pub(super) fn send_on(&self, child: &Child, bytes: &[u8]) -> Result {
-        let idle = self.berth.lock().sail();
-        let mut vessel = match idle {
+        let mut vessel = match self.berth.take() {
             Some(vessel) => vessel,
             None => Vessel::new(child.family())?,
         };
         let sent = vessel.send(child, bytes);
-        let one_too_many = self.berth.lock().moor(vessel);
-        drop(one_too_many);
+        drop(self.berth.put(vessel));
         sent
     }
 
@@ -398,8 +362,7 @@ impl Listener {
         // Closing takes the time it takes.
         drop(entries);
         // Not with the listener, the last reference to which a softirq may have.
-        let berth = core::mem::replace(&mut *self.berth.lock(), Berth::Closed);
-        drop(berth);
+        self.berth.close();
     }
 }
 

@@ -12,7 +12,7 @@ mod vessel;
 pub(crate) use accepted::NewSocket;
 pub(crate) use control::{Ioctl, OptName, OptOut, OptValue};
 pub(crate) use message::{Message, Poll, Splice};
-pub(crate) use vessel::Vessel;
+pub(crate) use vessel::{Berth, Vessel};
 
 use super::{
     attach::Attached,

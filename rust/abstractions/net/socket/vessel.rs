@@ -3,7 +3,11 @@
 //! A socket for connections that have none.
 
 use crate::abstractions::net::{sock::Child, stream::Base, AddressFamily};
-use core::{ptr, ptr::NonNull};
+use core::{
+    mem::forget,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicPtr, Ordering},
+};
 use kernel::{error::to_result, ffi::c_int, prelude::*};
 use smc_bindings as bindings;
 
@@ -77,5 +81,72 @@ impl Drop for Vessel {
     fn drop(&mut self) {
         // SAFETY: ours alone, and without a sock.
         unsafe { bindings::sock_release(self.0.as_ptr()) };
+    }
+}
+
+/// Where a [`Vessel`] lies that nobody uses. All but its end in any context.
+///
+/// # Invariants
+///
+/// Null, [`Berth::closed`], or the socket of a vessel that is owned.
+pub(crate) struct Berth(AtomicPtr<bindings::socket>);
+
+impl Berth {
+    /// An empty one.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// No socket is there.
+    const fn closed() -> *mut bindings::socket {
+        NonNull::dangling().as_ptr()
+    }
+
+    /// The vessel that is there.
+    pub(crate) fn take(&self) -> Option<Vessel> {
+        let there = self.0.load(Ordering::Acquire);
+        if there == Self::closed() {
+            return None;
+        }
+        let socket = NonNull::new(there)?;
+        let nobody = ptr::null_mut();
+        // Somebody else may have been quicker.
+        self.0
+            .compare_exchange(there, nobody, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        // INVARIANT: a vessel's, and owned, by the type invariant.
+        Some(Vessel(socket))
+    }
+
+    /// Puts one there, or gives it back where there is no room.
+    pub(crate) fn put(&self, vessel: Vessel) -> Option<Vessel> {
+        let (nobody, socket) = (ptr::null_mut(), vessel.0.as_ptr());
+        // INVARIANT: given up by `vessel`, which is forgotten then.
+        match self
+            .0
+            .compare_exchange(nobody, socket, Ordering::AcqRel, Ordering::Relaxed)
+        {
+            Ok(_) => {
+                forget(vessel);
+                None
+            }
+            Err(_) => Some(vessel),
+        }
+    }
+
+    /// Releases what is there, and takes nothing more. Process context.
+    pub(crate) fn close(&self) {
+        let there = self.0.swap(Self::closed(), Ordering::AcqRel);
+        if let Some(socket) = NonNull::new(there).filter(|at| at.as_ptr() != Self::closed()) {
+            // INVARIANT: as in `take`.
+            drop(Vessel(socket));
+        }
+    }
+}
+
+impl Drop for Berth {
+    /// Process context, unless it is empty or closed.
+    fn drop(&mut self) {
+        self.close();
     }
 }
