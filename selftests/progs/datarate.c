@@ -25,12 +25,10 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "prog.h"
 
 #define MOST	(1 << 20)
 
@@ -46,20 +44,6 @@ static const char *address;
 static size_t size;
 static double seconds;
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static void *buffer(void)
 {
 	void *buf = calloc(1, MOST);
@@ -67,18 +51,6 @@ static void *buffer(void)
 	if (!buf)
 		die("calloc");
 	return buf;
-}
-
-static void write_all(int fd, const char *buf, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, buf, len);
-
-		if (n < 0)
-			die("write");
-		buf += n;
-		len -= n;
-	}
 }
 
 /* Whether there was that much before the end of the stream. */

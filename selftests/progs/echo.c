@@ -15,12 +15,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "prog.h"
 
 #define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 /* Without any event for so long, one has been missed. */
@@ -35,12 +34,6 @@ struct conn {
 	int connected, done;
 	size_t sent, got;
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static struct sockaddr_in address(const char *addr, const char *port)
 {

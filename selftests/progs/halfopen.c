@@ -21,16 +21,14 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "prog.h"
+#include "raw.h"
 
 #define PORTS		20000	/* of each source address */
 #define FIRST_PORT	20000
-#define SMC_MAGIC	0xe2d4c3d9
 
 enum state { CLOSED, SYN_SENT, ESTABLISHED, ENDED };
 
@@ -48,37 +46,6 @@ static unsigned char *states;
 static unsigned int *acks;
 static int total, established, with_option, ended;
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static unsigned int sum(const void *data, size_t len, unsigned int s)
-{
-	const unsigned char *p = data;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		s += p[i] << 8 | p[i + 1];
-	return s;
-}
-
-static unsigned short fold(unsigned int s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return htons(~s & 0xffff);
-}
-
 /* A SYN with the SMC option, or the ACK of a SYN-ACK without options. */
 static void transmit(int i, int syn, unsigned int seq, unsigned int ack)
 {
@@ -87,37 +54,16 @@ static void transmit(int i, int syn, unsigned int seq, unsigned int ack)
 
 	f.ip.saddr = htonl(source + i / PORTS);
 	f.ip.tot_len = htons(sizeof(f.ip) + len);
-	f.ip.check = fold(sum(&f.ip, sizeof(f.ip), 0));
+	f.ip.check = checksum_fold(checksum_add(&f.ip, sizeof(f.ip), 0));
 	f.tcp.source = htons(FIRST_PORT + i % PORTS);
 	f.tcp.seq = htonl(seq);
 	f.tcp.ack_seq = htonl(ack);
 	f.tcp.doff = len / 4;
 	f.tcp.syn = syn;
 	f.tcp.ack = !syn;
-	f.tcp.check = fold(sum(&f.tcp, len, sum(&f.ip.saddr, 8, IPPROTO_TCP + len)));
+	f.tcp.check = tcp_checksum(f.ip.saddr, f.ip.daddr, &f.tcp, len);
 	if (send(fd, &f, sizeof(f.eth) + sizeof(f.ip) + len, 0) < 0 && errno != ENOBUFS)
 		die("send");
-}
-
-static int has_option(const unsigned char *p, size_t len)
-{
-	const unsigned char *end = p + len;
-	unsigned int magic;
-
-	while (p + 1 < end && *p != TCPOPT_EOL) {
-		if (*p == TCPOPT_NOP) {
-			p++;
-			continue;
-		}
-		if (p[1] < 2)
-			return 0;
-		if (*p == 254 && p[1] == 6 && p + 6 <= end) {
-			memcpy(&magic, p + 2, 4);
-			return ntohl(magic) == SMC_MAGIC;
-		}
-		p += p[1];
-	}
-	return 0;
 }
 
 static void receive(void)
@@ -147,7 +93,7 @@ static void receive(void)
 			states[i] = ESTABLISHED;
 			acks[i] = ntohl(tcp.seq) + 1;
 			established++;
-			with_option += has_option(u.f.options, tcp.doff * 4 - sizeof(tcp));
+			with_option += has_smc_option(u.f.options, tcp.doff * 4 - sizeof(tcp));
 		}
 		transmit(i, 0, ntohl(tcp.ack_seq), ntohl(tcp.seq) + 1);
 	} else if ((tcp.fin || tcp.rst) && states[i] == ESTABLISHED) {
@@ -216,11 +162,7 @@ static void wait_ended(void)
 
 int main(int argc, char **argv)
 {
-	static const unsigned char options[12] = {
-		TCPOPT_MAXSEG, 4, 1460 >> 8, 1460 & 0xff, TCPOPT_NOP, TCPOPT_NOP,
-		254, 6, SMC_MAGIC >> 24, SMC_MAGIC >> 16 & 0xff, SMC_MAGIC >> 8 & 0xff,
-		SMC_MAGIC & 0xff
-	};
+	static const unsigned char options[] = SMC_SYN_OPTIONS;
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
 	int size = 64 << 20;
 	struct in_addr from;

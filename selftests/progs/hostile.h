@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <stddef.h>
+#include "prog.h"
 
 /* ---- hostile_tcp.c: frames, and as much of TCP as CLC needs ---- */
 
@@ -22,8 +23,6 @@ struct tcp {
 	struct tcp *next;
 };
 
-void die(const char *what);
-double now(void);
 void net_open(const char *device, const char *addr, const char *mac, const char *peer,
 	      const char *peer_mac);
 uint32_t net_addr(void);

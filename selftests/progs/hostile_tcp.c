@@ -14,40 +14,20 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include "hostile.h"
+#include "raw.h"
 
-#define MAGIC		0xe2d4c3d9
 #define ISN		1000
 #define SEGMENT		1400
 
-static const unsigned char smc_option[12] = {
-	TCPOPT_MAXSEG, 4, 1460 >> 8, 1460 & 0xff, TCPOPT_NOP, TCPOPT_NOP,
-	254, 6, MAGIC >> 24, MAGIC >> 16 & 0xff, MAGIC >> 8 & 0xff, MAGIC & 0xff
-};
+static const unsigned char smc_option[] = SMC_SYN_OPTIONS;
 
 static int fd;
 static struct ether_header eth;
 static uint32_t addr, peer;
 static struct tcp *all;
-
-void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 void net_open(const char *device, const char *own, const char *mac, const char *other,
 	      const char *other_mac)
@@ -80,23 +60,6 @@ const unsigned char *net_mac(void)
 	return eth.ether_shost;
 }
 
-static uint32_t sum(const void *data, size_t len, uint32_t s)
-{
-	const unsigned char *p = data;
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		s += i & 1 ? p[i] : p[i] << 8;
-	return s;
-}
-
-static uint16_t fold(uint32_t s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return htons(~s & 0xffff);
-}
-
 /* A frame to the peer; its length. */
 int net_build_ip(unsigned char *frame, int protocol, const void *payload, size_t len)
 {
@@ -106,7 +69,7 @@ int net_build_ip(unsigned char *frame, int protocol, const void *payload, size_t
 		.saddr = addr, .daddr = peer,
 	};
 
-	ip.check = fold(sum(&ip, sizeof(ip), 0));
+	ip.check = checksum_fold(checksum_add(&ip, sizeof(ip), 0));
 	memcpy(frame, &eth, sizeof(eth));
 	memcpy(frame + sizeof(eth), &ip, sizeof(ip));
 	memcpy(frame + sizeof(eth) + sizeof(ip), payload, len);
@@ -136,33 +99,13 @@ static void segment(struct tcp *t, int flags, uint32_t seq, const void *data, si
 		.ack_seq = htonl(t->rcv_nxt), .window = htons(32000),
 		.doff = (sizeof(h) + options) / 4,
 	};
-	uint32_t s;
 
 	h.th_flags = flags;
 	memcpy(buf, &h, sizeof(h));
 	memcpy(buf + sizeof(h), smc_option, options);
 	memcpy(buf + sizeof(h) + options, data, len);
-	s = sum(&addr, 4, sum(&peer, 4, IPPROTO_TCP + total));
-	((struct tcphdr *)buf)->check = fold(sum(buf, total, s));
+	((struct tcphdr *)buf)->check = tcp_checksum(addr, peer, buf, total);
 	net_send_ip(IPPROTO_TCP, buf, total);
-}
-
-static int has_option(const unsigned char *p, size_t len)
-{
-	const unsigned char *end = p + len;
-
-	while (p + 1 < end && *p != TCPOPT_EOL) {
-		if (*p == TCPOPT_NOP) {
-			p++;
-			continue;
-		}
-		if (p[1] < 2)
-			return 0;
-		if (*p == 254 && p[1] == 6 && p + 6 <= end)
-			return !memcmp(p, smc_option + 6, 6);
-		p += p[1];
-	}
-	return 0;
 }
 
 static void tcp_syn(struct tcp *t, const struct tcphdr *h, int option)
@@ -223,7 +166,7 @@ static void tcp_input(const unsigned char *p, size_t len)
 		if (t->port != ntohs(h.dest) || !same || (t->listening && t->established && h.syn))
 			continue;
 		if (h.syn)
-			tcp_syn(t, &h, has_option(p + sizeof(h), head - sizeof(h)));
+			tcp_syn(t, &h, has_smc_option(p + sizeof(h), head - sizeof(h)));
 		else
 			tcp_segment(t, &h, p + head, len - head);
 		return;

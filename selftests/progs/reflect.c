@@ -13,18 +13,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#include "prog.h"
 
 static void serve(int fd, struct in_addr peer)
 {

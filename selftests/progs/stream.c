@@ -22,27 +22,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static long long now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
-}
+#include "prog.h"
 
 static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port, int v6)
 {
@@ -69,18 +53,6 @@ static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port
 static int wants_v6(int family, int protocol)
 {
 	return family == AF_INET6 || (family == AF_SMC && protocol == 1);
-}
-
-static void write_all(int fd, const char *buf, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, buf, len);
-
-		if (n < 0)
-			die("write");
-		buf += n;
-		len -= n;
-	}
 }
 
 static int server(int family, int protocol, int port, int count)

@@ -40,15 +40,13 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "prog.h"
+#include "raw.h"
 
-#define SMC_MAGIC	0xe2d4c3d9
 #define MAX_COOKIE	16
 #define MAX_DATA	1400
 
@@ -71,51 +69,14 @@ static int fd;
 static struct sockaddr_ll peer_ll;
 static struct in_addr addr, peer;
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static unsigned int sum(const void *data, size_t len, unsigned int s)
-{
-	const unsigned char *p = data;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		s += p[i] << 8 | p[i + 1];
-	return len & 1 ? s + (p[len - 1] << 8) : s;
-}
-
-static unsigned short fold(unsigned int s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return htons(~s & 0xffff);
-}
-
 static size_t put_options(unsigned char *to, const struct segment *s)
 {
-	static const unsigned char mss[] = { TCPOPT_MAXSEG, 4, 1460 >> 8, 1460 & 0xff };
-	static const unsigned char smc[] = {
-		TCPOPT_NOP, TCPOPT_NOP, 254, 6, SMC_MAGIC >> 24, SMC_MAGIC >> 16 & 0xff,
-		SMC_MAGIC >> 8 & 0xff, SMC_MAGIC & 0xff
-	};
+	static const unsigned char options[] = SMC_SYN_OPTIONS;
 	unsigned char *p = to;
 
 	if (!s->syn)
 		return 0;
-	p = mempcpy(p, mss, sizeof(mss));
-	if (s->opt.smc)
-		p = mempcpy(p, smc, sizeof(smc));
+	p = mempcpy(p, options, s->opt.smc ? sizeof(options) : SMC_SYN_PLAIN);
 	if (s->opt.cookie_len >= 0) {
 		*p++ = 34;
 		*p++ = 2 + s->opt.cookie_len;
@@ -144,7 +105,7 @@ static void transmit(const struct segment *s)
 	ip->saddr = addr.s_addr;
 	ip->daddr = peer.s_addr;
 	ip->tot_len = htons(sizeof(*ip) + len);
-	ip->check = fold(sum(ip, sizeof(*ip), 0));
+	ip->check = checksum_fold(checksum_add(ip, sizeof(*ip), 0));
 	tcp->source = htons(s->sport);
 	tcp->dest = htons(s->dport);
 	tcp->seq = htonl(s->seq);
@@ -155,27 +116,17 @@ static void transmit(const struct segment *s)
 	tcp->rst = s->rst;
 	tcp->psh = s->len > 0;
 	tcp->window = htons(64000);
-	tcp->check = fold(sum(tcp, len, sum(&ip->saddr, 8, IPPROTO_TCP + len)));
+	tcp->check = tcp_checksum(ip->saddr, ip->daddr, tcp, len);
 	if (sendto(fd, packet, sizeof(*ip) + len, 0, (void *)&peer_ll, sizeof(peer_ll)) < 0)
 		die("sendto");
 }
 
 static void get_options(struct options *opt, const unsigned char *p, const unsigned char *end)
 {
-	static const unsigned char magic[] = {
-		SMC_MAGIC >> 24, SMC_MAGIC >> 16 & 0xff, SMC_MAGIC >> 8 & 0xff, SMC_MAGIC & 0xff
-	};
-
 	memset(opt, 0, sizeof(*opt));
 	opt->cookie_len = -1;
-	while (p + 1 < end && *p != TCPOPT_EOL) {
-		if (*p == TCPOPT_NOP) {
-			p++;
-			continue;
-		}
-		if (p[1] < 2 || p + p[1] > end)
-			return;
-		if (*p == 254 && p[1] == 6 && !memcmp(p + 2, magic, 4))
+	while ((p = tcp_option(p, end))) {
+		if (p[1] == 6 && is_smc_option(p))
 			opt->smc = 1;
 		if (*p == 34 && p[1] - 2 <= MAX_COOKIE) {
 			opt->cookie_len = p[1] - 2;

@@ -16,18 +16,11 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#include "prog.h"
 
 static int open_tap(const char *name)
 {

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What most of these programs need.
+ */
+#ifndef PROG_H
+#define PROG_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+/* In seconds. */
+static inline double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* In microseconds, from any point in time. */
+static inline long long now_us(void)
+{
+	return now() * 1e6;
+}
+
+static inline void write_all(int fd, const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, buf, len);
+
+		if (n < 0)
+			die("write");
+		buf += n;
+		len -= n;
+	}
+}
+
+#endif
