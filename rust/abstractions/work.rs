@@ -10,8 +10,13 @@ use core::{
     ptr::{self, NonNull},
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
-use kernel::{prelude::*, sync::Arc, time::Jiffies, types::Opaque};
+use kernel::{ffi::c_int, prelude::*, sync::Arc, time::Jiffies, types::Opaque};
 use smc_bindings as bindings;
+
+/// Tasks of a queue that run at a time. They wait for locks and for commands of an
+/// RDMA device, never for a peer: more of them than a few for each processor would
+/// only stand in line, each with a thread of its own, when a host is flooded.
+const MAX_ACTIVE: c_int = 16;
 
 /// A workqueue of the module.
 ///
@@ -54,7 +59,8 @@ impl Workqueue {
             return Err(EBUSY);
         }
         // SAFETY: the name ends with NUL and is copied.
-        let wq = unsafe { bindings::alloc_workqueue_unbound(name.as_char_ptr().cast()) };
+        let wq =
+            unsafe { bindings::alloc_workqueue_unbound(name.as_char_ptr().cast(), MAX_ACTIVE) };
         if wq.is_null() {
             self.users.store(0, Ordering::Release);
             return Err(ENOMEM);
