@@ -43,10 +43,9 @@ flood() {
 		halfopen eth0 10.98.0.1 02:53:4d:43:00:02 \$PEER \$PEER_MAC 5000 $N 64 > /run/halfopen &
 		sleep 1
 		served=0
-		while pgrep halfopen > /dev/null; do
+		while kill -0 \$! 2> /dev/null; do
 			stream client 43 0 \$PEER 5000 1 1000 || exit 1
-			! pgrep halfopen > /dev/null || served=\$((served + 1))
-			sleep 0.2
+			! kill -0 \$! 2> /dev/null || served=\$((served + 1))
 		done
 		echo \"\$served served\"
 		[ \$served -ge 20 ]"
