@@ -137,6 +137,7 @@ FIELD(msghdr, msg_name);
 FIELD(msghdr, msg_namelen);
 FIELD(msghdr, msg_iter);
 FIELD(msghdr, msg_flags);
+SIZE(iov_iter);
 SIZE(kvec);
 FIELD(kvec, iov_base);
 FIELD(kvec, iov_len);

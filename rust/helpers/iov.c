@@ -2,6 +2,7 @@
 
 #include <linux/sockptr.h>
 #include <linux/socket.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 sockptr_t smc_rs_helper_KERNEL_SOCKPTR(void *p)
@@ -14,14 +15,29 @@ int smc_rs_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 	return copy_from_sockptr(dst, src, size);
 }
 
-size_t smc_rs_helper_copy_from_iter(void *addr, size_t bytes, struct iov_iter *i)
-{
-	return copy_from_iter(addr, bytes, i);
-}
-
 size_t smc_rs_helper_copy_to_iter(const void *addr, size_t bytes, struct iov_iter *i)
 {
 	return copy_to_iter(addr, bytes, i);
+}
+
+size_t smc_rs_helper_copy_from_iter_resident(void *addr, size_t bytes, struct iov_iter *i)
+{
+	size_t n;
+
+	pagefault_disable();
+	n = copy_from_iter(addr, bytes, i);
+	pagefault_enable();
+	return n;
+}
+
+size_t smc_rs_helper_copy_to_iter_resident(const void *addr, size_t bytes, struct iov_iter *i)
+{
+	size_t n;
+
+	pagefault_disable();
+	n = copy_to_iter(addr, bytes, i);
+	pagefault_enable();
+	return n;
 }
 
 size_t smc_rs_helper_msg_data_left(struct msghdr *msg)

@@ -96,7 +96,7 @@ data_tests() {
 	local bulk=8388608 mega=1048576 big=2000000
 	# In the debug kernel it is about splats and leaks.
 	! on server '[ -e /sys/kernel/debug/kmemleak ]' || bulk=1000000 mega=200000 big=200000 CROWD=5
-	plan 21
+	plan 22
 	check "soft-RoCE devices and a common UEID" devices
 	check "servers" serve
 	check "messages there and back, small" flows pingpong 1 2 1000
@@ -116,6 +116,7 @@ data_tests() {
 		check "tee(2) of what was spliced" flows relay 1000000
 	fi
 	check "sendfile(2)" flows sendfile $big
+	check "memory that is not there yet, and where there is none" flows absent 300000
 	check "poll(2), and nothing else that waits" flows poll $big
 	check "cork, queues, what poll(2) says at the end" flows options -
 	check "a client that is killed" flows kill -

@@ -503,7 +503,7 @@ static void *spoiler_main(void *arg)
 TEST_F(api, option_while_it_begins)
 {
 	struct spoiler spoiler = {};
-	int i, fd;
+	int i, fd, done;
 
 	for (i = 0; i < SPOILED; i++)
 		spoiler.fds[i] = i & 1 ? SERVER(0) : CLIENT(SOCK_NONBLOCK);
@@ -511,11 +511,8 @@ TEST_F(api, option_while_it_begins)
 	for (i = 0; i < SPOILED; i++) {
 		fd = spoiler.fds[i];
 		SHOW(spoiler.turn, i + 1);
-		if (i & 1) {
-			EXPECT_EQ(0, rc(listen(fd, 4)));
-		} else {
-			CONNECT_HOLE(fd);
-		}
+		done = i & 1 ? rc(listen(fd, 4)) : (CONNECT_HOLE(fd), 0);
+		EXPECT_EQ(0, done);
 		while (SEEN(spoiler.done) <= i)
 			;
 		if (i % 8 == 1) {

@@ -17,6 +17,7 @@
  *       splice BYTES    the server sends back by splice(2) what it gets
  *       relay BYTES     as splice, and tee(2) on the way
  *       sendfile BYTES  out of a file
+ *       absent BYTES    out of and into memory that is not there yet, or never is
  *       kill            the client's process is killed
  *       poll BYTES      both ends never wait but in poll(2)
  *       options         ioctl(2), shutdown(2), errors
@@ -212,6 +213,76 @@ static void half(int fd, uint64_t bytes, int server)
 	expect(send(fd, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE);
 	recv_stream(fd, bytes);
 	expect_end(fd);
+}
+
+/* Memory with the bytes of the stream from @pos on, of which nothing is mapped yet. */
+static unsigned char *unread_file(uint64_t pos, size_t len)
+{
+	static unsigned char buf[65536];
+	int fd = memfd_create("flows", 0);
+	unsigned char *map;
+
+	expect(fd >= 0 && !ftruncate(fd, len));
+	for (size_t at = 0; at < len; at += sizeof(buf)) {
+		size_t n = len - at < sizeof(buf) ? len - at : sizeof(buf);
+
+		fill(buf, pos + at, n);
+		expect(pwrite(fd, buf, n, at) == (ssize_t)n);
+	}
+	map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	expect(map != MAP_FAILED);
+	close(fd);
+	return map;
+}
+
+/* The same for a reader; behind it there is nothing. */
+static unsigned char *new_memory(size_t len, size_t nothing)
+{
+	size_t page = sysconf(_SC_PAGESIZE), there = (len + page - 1) / page * page;
+	unsigned char *map = mmap(NULL, there + nothing, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	expect(map != MAP_FAILED && !mprotect(map + there, nothing, PROT_NONE));
+	return map + there - len;
+}
+
+/* What a call that ran into nothing has done; the rest is the same as ever. */
+static size_t as_far_as(ssize_t n, size_t len)
+{
+	if (n < 0)
+		expect(errno == EFAULT);
+	expect(n <= (ssize_t)len);
+	return n < 0 ? 0 : n;
+}
+
+static void absent(int fd, uint64_t bytes, int server)
+{
+	size_t page = sysconf(_SC_PAGESIZE), n;
+	unsigned char *buf;
+
+	for (int i = 0; i < 2; i++) {
+		if (i != server) {
+			write_all(fd, unread_file(0, bytes), bytes);
+			buf = new_memory(page, page);
+			fill(buf, bytes, page);
+			n = as_far_as(send(fd, buf, 2 * page, MSG_NOSIGNAL), page);
+			expect(send(fd, buf + page, 1, MSG_NOSIGNAL) == -1 && errno == EFAULT);
+			write_all(fd, buf + n, page - n);
+			fill(buf, bytes + page, page);
+			write_all(fd, buf, page);
+		} else {
+			buf = new_memory(bytes, page);
+			read_all(fd, buf, bytes);
+			check(buf, 0, bytes);
+			buf = new_memory(page, page);
+			n = as_far_as(recv(fd, buf, 2 * page, MSG_WAITALL), page);
+			read_all(fd, buf + n, page - n);
+			check(buf, bytes, page);
+			expect(recv(fd, buf + page, 1, 0) == -1 && errno == EFAULT);
+			read_all(fd, buf, page);
+			check(buf, bytes + page, page);
+		}
+	}
 }
 
 static void reset(int fd)
@@ -550,6 +621,8 @@ static void run(int fd, const char *test, uint64_t arg, int server)
 		splices(fd, arg, server, 0);
 	else if (!strcmp(test, "relay"))
 		splices(fd, arg, server, 1);
+	else if (!strcmp(test, "absent"))
+		absent(fd, arg, server);
 	else if (!strcmp(test, "sendfile"))
 		sends_file(fd, arg, server);
 	else if (!strcmp(test, "kill"))

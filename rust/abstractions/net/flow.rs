@@ -208,15 +208,15 @@ impl Message<'_> {
     }
 
     /// Puts these bytes behind those that are there, or as many as there is room
-    /// for. Process context; may sleep.
+    /// for. Process context; sleeps, as in [`Message::bring_room`].
     ///
     /// # Errors
     ///
     /// `EFAULT` if they cannot be written.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<usize> {
         let n = bytes.len().min(self.left());
-        // SAFETY: `bytes` may be read for `n` bytes.
-        match unsafe { self.copy_out(bytes.as_ptr(), n) } {
+        // SAFETY: alive, by the type invariant; `bytes` may be read for `n` bytes.
+        match unsafe { bindings::copy_to_iter(bytes.as_ptr().cast(), n, self.iter()) } {
             done if done == n => Ok(n),
             _ => Err(EFAULT),
         }

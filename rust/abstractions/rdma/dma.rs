@@ -222,34 +222,28 @@ impl DmaBuf {
         })
     }
 
-    /// Takes the next `len` bytes of `msg` to `off`, as far as they can be read;
-    /// how many these were. Process context; may sleep.
+    /// Takes the next `len` bytes of `msg` to `off`, as far as they are in memory;
+    /// how many these were. Process context; does not sleep.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if they would not be in the buffer, `EFAULT` if there were none.
+    /// `EINVAL` if they would not be in the buffer.
     pub(crate) fn copy_from(&self, off: usize, len: usize, msg: &Message<'_>) -> Result<usize> {
         let to = self.at(off, len).ok_or(EINVAL)?;
         // SAFETY: within the buffer.
-        match unsafe { msg.copy_in(to.as_ptr(), len) } {
-            0 if len != 0 => Err(EFAULT),
-            n => Ok(n),
-        }
+        Ok(unsafe { msg.copy_in(to.as_ptr(), len) })
     }
 
-    /// Puts `len` bytes from `off` on into `msg`, as far as they can be written;
-    /// how many these were. Process context; may sleep.
+    /// Puts `len` bytes from `off` on into `msg`, as far as its room is in memory;
+    /// how many these were. Process context; does not sleep.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if they are not in the buffer, `EFAULT` if there were none.
+    /// `EINVAL` if they are not in the buffer.
     pub(crate) fn copy_to(&self, off: usize, len: usize, msg: &Message<'_>) -> Result<usize> {
         let from = self.at(off, len).ok_or(EINVAL)?;
         // SAFETY: within the buffer; what the bytes are does not matter.
-        match unsafe { msg.copy_out(from.as_ptr(), len) } {
-            0 if len != 0 => Err(EFAULT),
-            n => Ok(n),
-        }
+        Ok(unsafe { msg.copy_out(from.as_ptr(), len) })
     }
 
     /// Makes `len` bytes from `off` on zero. Any context.

@@ -13,7 +13,8 @@
 //! both are taken in softirqs, `tx` first. What the end means for a reader is
 //! mirrored in `rx`, so that reading takes `rx` only. The mutexes `send` and
 //! `recv` are for one writer and one reader at a time to copy; nobody waits for
-//! the peer with one of them.
+//! the peer with one of them, nor for the application's memory, which somebody
+//! else may have in his hands: what is not there is brought in without them.
 
 mod close;
 mod info;

@@ -33,6 +33,14 @@ pub(super) struct Want {
     pub(super) drop: bool,
 }
 
+/// How far a reader came.
+enum Read {
+    /// It has what was there.
+    Copied,
+    /// The room for the next so many bytes is not in memory.
+    Away(usize),
+}
+
 /// What there is for a reader that has not got all.
 pub(super) enum Next {
     /// More bytes.
@@ -77,11 +85,17 @@ pub(crate) fn recv(
     let mut got = 0;
     let end = loop {
         let before = got;
-        if let Err(e) = Conn::read(this, msg, want, skip, &mut got) {
-            break Err(e);
-        }
+        let read = Conn::read(this, msg, want, skip, &mut got);
         if got != before {
             sock.move_peek_offset(want.peek, got - before);
+        }
+        match read {
+            Ok(Read::Copied) => {}
+            Ok(Read::Away(len)) => match msg.bring_room(len) {
+                Ok(()) => continue,
+                Err(e) => break Err(e),
+            },
+            Err(e) => break Err(e),
         }
         if got >= target {
             break Ok(());
@@ -122,18 +136,19 @@ impl Conn {
         want: Want,
         skip: usize,
         got: &mut usize,
-    ) -> Result {
+    ) -> Result<Read> {
         let guard = this.recv.lock();
         let Some(buf) = &*guard else {
-            return Ok(());
+            return Ok(Read::Copied);
         };
         loop {
             let left = msg.len().saturating_sub(*got);
             let Some((base, spans)) = this.spans(want, skip + *got, *got > 0, left) else {
-                return Ok(());
+                return Ok(Read::Copied);
             };
-            let mut copied = 0;
+            let (mut copied, mut there) = (0, 0);
             for span in spans.iter() {
+                there += span.len;
                 let at = base + span.offset as usize;
                 let n = if want.drop {
                     span.len
@@ -146,7 +161,7 @@ impl Conn {
                 }
             }
             if copied == 0 {
-                return Err(EFAULT);
+                return Ok(Read::Away(there as usize));
             }
             *got += copied as usize;
             if !want.peek {
@@ -284,7 +299,7 @@ impl Conn {
     }
 }
 
-/// Copies bytes of the ring into `msg`; how many could be written.
+/// Copies bytes of the ring into `msg`; for how many there was room in memory.
 fn copy(buf: &Arc<DmaBuf>, at: usize, len: u32, msg: &Message<'_>) -> u32 {
     buf.sync_for_cpu(at, len as usize);
     let n = buf.copy_to(at, len as usize, msg).unwrap_or(0);

@@ -33,6 +33,8 @@ enum Written {
     All,
     /// There was no room for the rest.
     Full,
+    /// The next so many bytes are not in memory.
+    Away(usize),
 }
 
 /// sendmsg(2). Process context; sleeps.
@@ -45,9 +47,16 @@ pub(crate) fn send(this: &Arc<Task<Conn>>, socket: Socket<'_>, msg: &Message<'_>
     this.count_send(msg.left());
     let mut left = this.sock.sndtimeo(flags & uapi::MSG_DONTWAIT != 0);
     let mut sent = 0;
+    // Mostly they are there; but what is short shall not get another thread's bytes
+    // in its middle.
+    let _ = msg.bring_in(msg.left().min(MIN_COPY as usize));
     let end = loop {
         match Conn::write(this, msg, flags, &mut sent) {
             Ok(Written::All) => break Ok(()),
+            Ok(Written::Away(len)) => match msg.bring_in(len) {
+                Ok(()) => continue,
+                Err(e) => break Err(e),
+            },
             Ok(Written::Full) if left == 0 => break Err(EAGAIN),
             Ok(Written::Full) => {}
             Err(e) => break Err(e),
@@ -144,7 +153,7 @@ impl Conn {
                 }
             }
             if copied == 0 {
-                return Err(EFAULT);
+                return Ok(Written::Away(left.min(chunk) as usize));
             }
             Self::wrote(this, copied, msg.left() == 0, flags)?;
             *sent += copied as usize;
@@ -187,7 +196,7 @@ impl Conn {
     }
 }
 
-/// Copies the next bytes of `msg`; how many could be read.
+/// Copies the next bytes of `msg`; how many were in memory.
 fn copy(buf: &Arc<DmaBuf>, off: u32, len: u32, msg: &Message<'_>) -> u32 {
     let n = buf.copy_from(off as usize, len as usize, msg).unwrap_or(0);
     u32::try_from(n).unwrap_or(len)

@@ -61,32 +61,63 @@ impl Message<'_> {
         unsafe { (*self.msg).msg_flags |= flags };
     }
 
-    /// Takes the next `len` bytes, as far as there are so many that can be read;
-    /// how many these were. Process context; may sleep.
+    /// Takes the next `len` bytes, as far as there are so many and they are in
+    /// memory; how many these were. Process context; does not sleep.
     ///
     /// # Safety
     ///
     /// `to` may be written for `len` bytes.
     pub(in crate::abstractions) unsafe fn copy_in(&self, to: *mut u8, len: usize) -> usize {
         // SAFETY: alive, by the type invariant; the rest is the caller's promise.
-        unsafe {
-            let iter = ptr::addr_of_mut!((*self.msg).msg_iter);
-            bindings::copy_from_iter(to.cast(), len, iter)
-        }
+        unsafe { bindings::copy_from_iter_resident(to.cast(), len, self.iter()) }
     }
 
-    /// Puts `len` bytes behind those that are there, as far as there is room that
-    /// can be written; how many these were. Process context; may sleep.
+    /// Puts `len` bytes behind those that are there, as far as there is room that is
+    /// in memory; how many these were. Process context; does not sleep.
     ///
     /// # Safety
     ///
     /// `from` may be read for `len` bytes, which may change meanwhile.
     pub(in crate::abstractions) unsafe fn copy_out(&self, from: *const u8, len: usize) -> usize {
         // SAFETY: alive, by the type invariant; the rest is the caller's promise.
-        unsafe {
-            let iter = ptr::addr_of_mut!((*self.msg).msg_iter);
-            bindings::copy_to_iter(from.cast(), len, iter)
+        unsafe { bindings::copy_to_iter_resident(from.cast(), len, self.iter()) }
+    }
+
+    /// Brings the next bytes, up to `len`, into memory, where they stay, most likely.
+    /// Process context; sleeps for as long as whoever has the memory likes
+    /// (userfaultfd(2), a file system in user space), so with no lock held.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if there is none that can be read.
+    pub(crate) fn bring_in(&self, len: usize) -> Result {
+        // SAFETY: alive, by the type invariant.
+        let missing = unsafe { bindings::fault_in_iov_iter_readable(self.iter(), len) };
+        Self::brought(missing, len)
+    }
+
+    /// As [`Message::bring_in`], for room.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if there is none that can be written.
+    pub(crate) fn bring_room(&self, len: usize) -> Result {
+        // SAFETY: alive, by the type invariant.
+        let missing = unsafe { bindings::fault_in_iov_iter_writeable(self.iter(), len) };
+        Self::brought(missing, len)
+    }
+
+    fn brought(missing: usize, len: usize) -> Result {
+        if missing < len {
+            Ok(())
+        } else {
+            Err(EFAULT)
         }
+    }
+
+    pub(in crate::abstractions::net) fn iter(&self) -> *mut bindings::iov_iter {
+        // SAFETY: alive, by the type invariant; only the address is taken.
+        unsafe { ptr::addr_of_mut!((*self.msg).msg_iter) }
     }
 
     /// As sendmsg(2) on the socket as it is now.
