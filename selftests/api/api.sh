@@ -29,19 +29,16 @@ passed() {
 	[ "$(cat "$log.status")" -eq 0 ]
 }
 
-others() {
-	local p
-	for p in $programs; do run client none "$p" "$tcp"; done
-	on client 'wait_for 20 rmmod tls'
-}
+ours() { prepare server smc_rs && run_all server smc_rs "$smc" && on server 'wait_for 20 rmmod tls && wait_for 20 rmmod smc_rs'; }
+others() { prepare client none && run_all client none "$tcp" && on client 'wait_for 20 rmmod tls'; }
 
-plan $((2 * $(wc -w <<< "$programs")))
-others &
-for p in $programs; do
-	run server smc_rs "$p" "$smc"
-	check "$p" passed smc_rs "$p"
-done
-on server 'wait_for 20 rmmod tls'
+plan $((2 + 2 * $(wc -w <<< "$programs")))
+{ others; echo $?; } > "$SMC_RS_TEST_OUT/others" 2>&1 &
+check "all programs, and the module goes" ours
 wait
-for p in $programs; do check "$p, TCP" passed none "$p"; done
+check "the same with TCP" eval 'cat "$SMC_RS_TEST_OUT/others"; (exit "$(tail -n 1 "$SMC_RS_TEST_OUT/others")")'
+for p in $programs; do
+	check "$p" passed smc_rs "$p"
+	check "$p, TCP" passed none "$p"
+done
 finish

@@ -6,6 +6,7 @@ kernels, module and tools to use comes from the environment (see run.sh).
 """
 
 import argparse
+import dataclasses
 import os
 import shutil
 import signal
@@ -69,27 +70,36 @@ def main() -> int:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
+def apart(setup: Callable[[str], Setup], sockets: Path) -> Callable[[str], Setup]:
+    """The same, on a wire of their own."""
+    own = sockets / "beside"
+    own.mkdir()
+    return lambda flavour: dataclasses.replace(setup(flavour), sockets=own)
+
+
 def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> int:
     tests = discover(SELFTESTS, args.folders, args.only)
-    # Tests of one kernel together: each change of kernel is a boot.
-    runs = sorted(((t, t.kernel or args.flavour) for t in tests if t.hosts),
-                  key=lambda run: run[1])
-    beside = [t for t in tests if not t.hosts]
+    runs = [(t, t.kernel or args.flavour) for t in tests]
+    # What needs none of the guests, or one of another kernel, goes on beside: the
+    # others wait for the wire or for a timer half of the time.
+    inside = [(t, f) for t, f in runs if t.hosts and f == args.flavour]
+    beside = [(t, f) for t, f in runs if (t, f) not in inside]
     writer = ktap.Writer(sys.stdout, len(tests))
     environment = {"SMC_RS_SELFTESTS": str(SELFTESTS), "SMC_RS_SOCKETS": str(sockets)}
     suite = Suite(setup, out, writer, environment, stderr_log)
-    # What needs no guest of ours goes on beside, by itself.
-    host = Suite(setup, out, writer, environment, stderr_log)
-    thread = threading.Thread(target=lambda: [host.run(t, args.flavour, False) for t in beside],
+    host = Suite(apart(setup, sockets), out, writer, environment, stderr_log)
+    thread = threading.Thread(target=lambda: [host.run(t, f, False) for t, f in beside],
                               daemon=True)
     thread.start()
     try:
-        for test, flavour in runs:
+        for test, flavour in inside:
             suite.run(test, flavour)
+        suite.close()
         thread.join()
     finally:
         suite.close()
         host.end()
+        host.close()
     writer.summary()
     if writer.number == 0:
         stderr_log("no such test")

@@ -20,7 +20,8 @@ tell() {
 	echo "# C module: $(wc -w <<< "$failed") of $cases cases fail: $failed"
 }
 
-plan $(wc -w <<< "$programs")
+plan $((1 + $(wc -w <<< "$programs")))
+check "the C module" prepare client smc
 for p in $programs; do check "$p" ask "$p"; done
 tell
 finish
