@@ -150,16 +150,35 @@ pub(super) fn shutdown(this: &Arc<Attachment>, socket: Socket<'_>, how: c_int) -
     if let Some(conn) = this.smc() {
         return conn::shutdown(&conn, how);
     }
-    let active = this.active();
-    if active.is_some_and(|active| active.is_connected() || active.is_astray()) {
-        // To the application the connection is not there yet: as in SYN_SENT.
-        return disconnect(this, socket, || socket.tcp_disconnect());
+    if let Some(active) = this.active().filter(|_| is_direction(how)) {
+        if active.is_connected() || active.is_astray() {
+            // To the application the connection is not there yet: as in SYN_SENT.
+            return disconnect(this, socket, || socket.tcp_disconnect());
+        }
+        if socket.sock().state() != TcpState::Close {
+            return disconnect(this, socket, || end_syn(this, socket, how));
+        }
     }
     // As TCP: a listener that may not receive is none.
     if this.listener().is_some() && how != uapi::SHUT_WR {
         return disconnect(this, socket, || socket.tcp_shutdown(how));
     }
     socket.tcp_shutdown(how)
+}
+
+/// Whether shutdown(2) knows that argument.
+const fn is_direction(how: c_int) -> bool {
+    matches!(how, uapi::SHUT_RD | uapi::SHUT_WR | uapi::SHUT_RDWR)
+}
+
+/// As shutdown(2) of TCP while it connects, which ends that.
+fn end_syn(this: &Arc<Attachment>, socket: Socket<'_>, how: c_int) -> Result<c_int> {
+    let done = socket.tcp_shutdown(how)?;
+    if socket.sock().state() == TcpState::Close || this.is_plain() {
+        return Ok(done);
+    }
+    // It has got connected just before, and no handshake follows.
+    socket.tcp_disconnect()
 }
 
 /// Ends what the socket is about, and has TCP do the same by `tcp`.

@@ -169,7 +169,8 @@ impl Active {
     /// The state of TCP has changed while the Proposal is with the SYN; contexts as in
     /// `on_state`. Whether nobody is to hear of it.
     pub(super) fn on_syn_closed(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) -> bool {
-        if !self.syn.carried.load(Ordering::SeqCst) {
+        if !self.syn.carried.load(Ordering::SeqCst) || self.is_over() {
+            // Nothing that the peer would have done.
             return false;
         }
         let astray = !sock.syn_smc();
