@@ -211,20 +211,22 @@ pub(crate) fn count(sock: &Sock, event: Event) {
 /// A handshake of `sock` with `key` has worked; the peer has these features. Process
 /// context.
 pub(crate) fn learn(sock: &Sock, path: &Path, features: Features) {
-    let Some(key) = path.peer() else {
+    let (Some(key), Some(data)) = (path.peer(), NetData::of(sock.net())) else {
         return;
     };
     // A BPF program may have had another address in mind than the application.
-    let meant = sock.peer() == (key.addr.into(), key.port);
-    if !meant || !features.contains(Features::SYN_PROPOSAL) || client(sock.net()).is_none() {
+    if sock.peer() != (key.addr.into(), key.port) || client(sock.net()).is_none() {
         return;
     }
-    let (Some(data), Ok(room)) = (NetData::of(sock.net()), Room::new()) else {
+    let peers = &data.fastopen.peers;
+    if !features.contains(Features::SYN_PROPOSAL) {
+        // Another host may be there now, or the same one with another module.
+        peers.lock().unlearn(&key, clc::now());
+        return;
+    }
+    let Ok(room) = Room::new() else {
         return;
     };
     let max = Settings::of(sock.net()).fastopen_peers;
-    data.fastopen
-        .peers
-        .lock()
-        .learn(&key, room, clc::now(), max);
+    peers.lock().learn(&key, room, clc::now(), max);
 }

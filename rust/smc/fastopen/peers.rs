@@ -207,6 +207,13 @@ impl Peers {
         self.count += 1;
     }
 
+    /// A handshake has worked, and the listener does not take Proposals in SYNs.
+    pub(super) fn unlearn(&mut self, key: &PeerKey, now: Millis) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.expires = now;
+        }
+    }
+
     /// What came of it.
     pub(super) fn note(&mut self, key: &PeerKey, outcome: Outcome, now: Millis) {
         if let Some(peer) = self.peers.get_mut(key) {
