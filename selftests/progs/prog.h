@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +30,18 @@ static inline double now(void)
 static inline long long now_us(void)
 {
 	return now() * 1e6;
+}
+
+/*
+ * What an application reads must never be a message of SMC's handshake, which begins
+ * like this. No program here sends such bytes.
+ */
+static inline void not_clc(const char *buf, size_t len)
+{
+	if (len >= 4 && !memcmp(buf, "\xe2\xd4\xc3\xd9", 4)) {
+		fprintf(stderr, "an application reads a message of SMC's handshake\n");
+		exit(3);
+	}
 }
 
 static inline void write_all(int fd, const char *buf, size_t len)

@@ -2,8 +2,10 @@
 /*
  * A server and a client of bytes over TCP or SMC.
  *
- *   stream server FAMILY PROTO PORT N        serves N connections: sends back what
- *                                          it reads until the end
+ *   stream server FAMILY PROTO PORT N [md5=PEER | ao=PEER]
+ *                                          serves N connections: sends back what
+ *                                          it reads until the end; with segments
+ *                                          that are signed, with that host
  *   stream client FAMILY PROTO ADDR PORT N BYTES [HOLD]
  *                                          N connections one after the other,
  *                                          BYTES each there and back, compared;
@@ -26,6 +28,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "keys.h"
 #include "prog.h"
 
 static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port, int v6)
@@ -55,7 +58,21 @@ static int wants_v6(int family, int protocol)
 	return family == AF_INET6 || (family == AF_SMC && protocol == 1);
 }
 
-static int server(int family, int protocol, int port, int count)
+/* "md5=PEER" or "ao=PEER". */
+static void sign(int fd, char *how)
+{
+	char *peer = strchr(how, '=');
+	struct in_addr addr;
+
+	if (!peer)
+		die("key");
+	*peer++ = 0;
+	if (inet_pton(AF_INET, peer, &addr) != 1)
+		die("address");
+	set_key(fd, how, addr);
+}
+
+static int server(int family, int protocol, int port, int count, char *key)
 {
 	int fd = socket(family, SOCK_STREAM, protocol), one = 1;
 	static char buf[65536];
@@ -65,6 +82,8 @@ static int server(int family, int protocol, int port, int count)
 	if (fd < 0)
 		die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (key)
+		sign(fd, key);
 	if (bind(fd, (void *)&ss, len))
 		die("bind");
 	/* As many as net.core.somaxconn lets it. */
@@ -78,8 +97,10 @@ static int server(int family, int protocol, int port, int count)
 
 		if (conn < 0)
 			die("accept");
-		while ((n = read(conn, buf, sizeof(buf))) > 0)
+		while ((n = read(conn, buf, sizeof(buf))) > 0) {
+			not_clc(buf, n);
 			write_all(conn, buf, n);
+		}
 		if (n < 0)
 			die("read");
 		close(conn);
@@ -188,8 +209,9 @@ static int fastopen(int family, int protocol, const char *addr, int port)
 
 int main(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "server"))
-		return server(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "server"))
+		return server(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]),
+			      argc == 7 ? argv[6] : NULL);
 	if ((argc == 8 || argc == 9) && !strcmp(argv[1], "client"))
 		return client(atoi(argv[2]), atoi(argv[3]), argv[4], atoi(argv[5]), atoi(argv[6]),
 			      strtoull(argv[7], NULL, 0), argc == 9 ? atoi(argv[8]) : 0);

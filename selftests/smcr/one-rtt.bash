@@ -23,6 +23,16 @@ counters() {
 	done
 }
 
+# counted HOST NAME: one of them
+counted() { on "$1" 'smcnl dump fastopen' | sed -n "s/.* $2=\([0-9]*\).*/\1/p"; }
+
+# known PORT: connections until one has had its proposal in the SYN
+known() {
+	local taken
+	taken=$(counted client TAKEN)
+	talk "$1" && talk "$1" && talk "$1" && [ "$(counted client TAKEN)" -gt "$taken" ]
+}
+
 # peers HOST REGEX: whom that host knows
 peers() { on "$1" 'smcnl dump peers' | tee /dev/stderr | grep -E "$2"; }
 
@@ -51,4 +61,21 @@ frames_so_far() { wire frame frame.number | tail -n 1; }
 frames_since() {
 	on --pcap "$SMC_RS_TEST_OUT/wire.pcap" &&
 		tshark -r "$SMC_RS_TEST_OUT/wire.pcap" -Y "frame.number > $1" 2>/dev/null
+}
+
+# Both hosts have no connection any more, of no kind, in no state but TIME_WAIT.
+idle() {
+	both 'idle() {
+			! smcnl dump lgr-smcr | grep -q "CONNS_NUM=[1-9]" &&
+				! ss -Htan | grep -qvE "^(LISTEN|TIME-WAIT)"
+		}
+		wait_for 30 idle || { smcnl dump lgr-smcr; ss -tan; smcnl sockets; exit 1; }
+		! cat /run/swarm.* 2> /dev/null | grep .'
+}
+
+# told NAME COMMAND: with the figures, in the log of a good test as well
+told() {
+	rm -f "$SMC_RS_TEST_OUT/figures"
+	check "$@"
+	sed 's/^/# /' "$SMC_RS_TEST_OUT/figures" 2> /dev/null
 }
