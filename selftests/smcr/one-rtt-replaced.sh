@@ -11,18 +11,27 @@
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
 known() {
-	ready && serve 5000 43 && serve 5001 43 &&
-		talk 5000 && talk 5001 && talk 5000 && talk 5001 && counters client TAKEN=1
+	ready && serve 5000 43 && serve 5001 43 && serve 5004 43 && serve 5005 43 &&
+		talk 5000 && talk 5001 && talk 5004 && talk 5005 &&
+		talk 5000 && talk 5001 && counters client TAKEN=1
 }
 replace() {
 	on server 'pkill -x stream; sleep 0.5; sysctl -q -w net.ipv4.tcp_fastopen=0x403' &&
-		serve 5000 2 && serve 5001 2 && serve 5002 2
+		serve 5000 2 && serve 5001 2 && serve 5002 2 && serve 5004 2 && serve 5005 2
 }
 # The server echoes what it reads, and the client compares.
 blocking() { talk 5000 && counters client SENT=2 NOT_SMC=1 && [ "$(syn_payloads 5000)" = 1 ]; }
 nonblocking() { on client 'nonblock 43 0 $PEER 5001' && counters client SENT=3 NOT_SMC=2; }
-again() { talk 5000 && talk 5001 && counters client SENT=3 SUSPENDED=2; }
-beside() { talk 5002 && counters client SENT=3; }
+# Their socket is one of IPv6, with operations of its own for such an address.
+mapped() {
+	on client 'nonblock 43 1 ::ffff:$PEER 5004 && stream client 43 1 ::ffff:$PEER 5005 1 100' &&
+		counters client SENT=5 NOT_SMC=4
+}
+again() {
+	talk 5000 && talk 5001 && on client 'stream client 43 1 ::ffff:$PEER 5005 1 100' &&
+		counters client SENT=5 SUSPENDED=3
+}
+beside() { talk 5002 && counters client SENT=5; }
 # On the sockets of others no code of ours runs.
 applications_own() {
 	on client 'stream fastopen 2 0 $PEER 5002 > /dev/null && stream fastopen 2 0 $PEER 5002 | grep "in the SYN" &&
@@ -36,14 +45,15 @@ bound() {
 		counters client PORT_BOUND=1
 }
 refused() {
-	talk 5003 && counters client SENT=4 && on server 'pkill -x stream; sleep 0.5' &&
+	talk 5003 && counters client SENT=6 && on server 'pkill -x stream; sleep 0.5' &&
 		! talk 5003 && counters client FAILED=1 && peers client 'PORT=5003 STATE=0'
 }
-plan 10
-check "a server of SMC is known, on two ports" known
+plan 11
+check "a server of SMC is known, on four ports" known
 check "it is replaced by servers of TCP" replace
 check "a connection works, after one round trip more" blocking
 check "and one that is not waited for, without a sign of that" nonblocking
+check "the same with mapped addresses of IPv4" mapped
 check "the next ones know" again
 check "another port has nothing to do with it" beside
 check "an application's own Fast Open is what it was" applications_own
