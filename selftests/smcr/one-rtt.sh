@@ -44,15 +44,24 @@ first_contact() {
 		tc qdisc replace dev eth0 root netem delay 200ms' &&
 		rtts 43 5000 1 && RTT=400000 within 2.00 2.50 3.00 3.50
 }
-# Kept: what the frames of one short connection were, in their order.
+# Kept: what the frames of one short connection were, in their order. What TCP or RoCE
+# sends once more, since an emulated host is slower than they expect, is told and not
+# counted.
 frames() {
-	local n
-	no_delay && sleep 1 && frames_so_far > "$SMC_RS_TEST_OUT/before" &&
-		on client 'stream client 43 0 $PEER 5000 1 5' && sleep 2 &&
-		frames_since "$(cat "$SMC_RS_TEST_OUT/before")" > "$SMC_RS_TEST_OUT/frames" || return 1
+	local before again=$SMC_RS_TEST_OUT/again n
+	no_delay && sleep 1 || return 1
+	before=$(frames_so_far)
+	on client 'stream client 43 0 $PEER 5000 1 5' && sleep 2 &&
+		frames_since "$before" > "$SMC_RS_TEST_OUT/frames" || return 1
 	cat "$SMC_RS_TEST_OUT/frames"
-	n=$(grep -c . "$SMC_RS_TEST_OUT/frames")
-	echo "$n frames" | tee "$SMC_RS_TEST_OUT/figures"
+	{
+		wire "frame.number > $before && (tcp.analysis.retransmission || tcp.analysis.duplicate_ack)" frame.number
+		wire "frame.number > $before && infiniband" frame.number ip.src infiniband.bth.destqp \
+			infiniband.bth.opcode infiniband.bth.psn infiniband.aeth.syndrome |
+			awk '{ n = $1; $1 = "" } seen[$0]++ { print n }'
+	} > "$again"
+	n=$(($(grep -c . "$SMC_RS_TEST_OUT/frames") - $(wc -l < "$again")))
+	echo "$n frames, and $(wc -l < "$again") that were sent once more" | tee "$SMC_RS_TEST_OUT/figures"
 	[ "$n" -gt 5 ] && [ "$n" -le 20 ]
 }
 flush() { on client 'smcnl peers-flush && ! smcnl dump peers | grep .' && talk 5000 && peers client 'PORT=5000 STATE=1'; }
@@ -60,13 +69,6 @@ bounded() {
 	on client 'sysctl -q -w net.smc.fastopen_peers=2' && serve 5002 43 && serve 5003 43 &&
 		talk 5002 && talk 5003 && on client 'smcnl dump peers | tee /dev/stderr | wc -l | grep -x 2' &&
 		! peers client PORT=5000
-}
-
-# told NAME COMMAND: with the figures, in the log of a good test as well
-told() {
-	rm -f "$SMC_RS_TEST_OUT/figures"
-	check "$@"
-	sed 's/^/# /' "$SMC_RS_TEST_OUT/figures" 2> /dev/null
 }
 
 plan 14
