@@ -6,6 +6,8 @@
 KDIR ?=
 DEBUG ?=
 ONLY ?=
+QUICK ?=
+PARTS ?=
 TIME ?= 60
 TARGET ?=
 
@@ -26,7 +28,8 @@ endif
 
 help:
 	@echo 'Main targets (nothing needs to be set up by hand):'
-	@echo '  demo            two virtual hosts with the module, and what it does'
+	@echo '  demo            two virtual hosts with the module, what it does, and how fast:'
+	@echo '                  a table, and build/demo/index.html; 20 minutes, QUICK=1: three'
 	@echo '  check           every test; KTAP on stdout, summary as the last line'
 	@echo '                  DEBUG=1: all in the debug kernel   ONLY=text: tests with that name'
 	@echo '  check-long      what takes longer: data with the C module, failing allocations'
@@ -117,7 +120,7 @@ vectors: module
 	@cp build/vectors/vectors-capture.sh/vectors/*.txt rust/proto/tests/vectors/
 
 demo: module
-	@selftests/demo.sh
+	@QUICK=$(QUICK) PARTS="$(PARTS)" selftests/demo.sh
 
 shell: module
 	@selftests/shell.sh

@@ -21,6 +21,7 @@ from .guest import Setup, probe_accel
 from .suite import Suite, discover, stderr_log
 
 SELFTESTS = Path(__file__).resolve().parent.parent
+TOP = SELFTESTS.parent
 
 
 def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
@@ -50,18 +51,22 @@ def main() -> int:
     parser.add_argument("--only")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--demo", action="store_true", help="shows what the module does, instead")
+    parser.add_argument("--quick", action="store_true", help="the demo with less of it")
+    parser.add_argument("--part", action="append", default=[], choices=demo.PARTS,
+                        help="only these parts of the demo")
     parser.add_argument("folders", nargs="*")
     args = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     out = args.out.resolve()
+    before = demo.Results.read(out / "demo.json") if args.demo and args.part else None
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     sockets = Path(tempfile.mkdtemp(prefix="smc_rs."))
     setup = environment_setup(out, sockets)
     try:
         if args.demo:
-            return demo.run(setup(args.flavour))
+            return demo.run(setup(args.flavour), demo.plan_of(args.quick, args.part), TOP, before)
         return run_tests(args, out, sockets, setup)
     except KeyboardInterrupt:
         stderr_log("interrupted")

@@ -30,6 +30,7 @@ class Setup:
     accel: str  # kvm or tcg
     out: Path  # where logs are kept
     sockets: Path  # a short path for the wire's sockets
+    capture: bool = True  # keeps what is on the wire
 
 
 HOSTS = {
@@ -67,7 +68,8 @@ class Guest:
             f"-netdev dgram,id=wire,local.type=unix,local.path={setup.sockets}/{self.name},"
             f"remote.type=unix,remote.path={setup.sockets}/{peer} "
             f"-device virtio-net-pci,netdev=wire,mac={HOSTS[self.name][0]} "
-            f"-object filter-dump,id=capture,netdev=wire,file={self.pcap} "
+            + (f"-object filter-dump,id=capture,netdev=wire,file={self.pcap} "
+               if setup.capture else "") +
             # Each port that a console could have is two files in every poll of
             # the emulator, which were most of what it did.
             "-global virtio-serial-pci.max_ports=2"
