@@ -46,6 +46,8 @@ help:
 	@echo 'Measurements in two guests, on an idle machine:'
 	@echo '  bench-fallback  what SMC sockets cost where they are TCP sockets after all'
 	@echo '  bench-data      data over RDMA, against the C module and TCP'
+	@echo '  bench           both, and the figures of the demo, as build/bench/REVISION.json'
+	@echo '  bench-compare   A= B=: two of those files side by side'
 	@echo 'The kernel of the tests:'
 	@echo '  kernel          builds it (DEBUG=1: the debug kernel) unless it is cached'
 	@echo '  shell           a shell in a guest with the module loaded'
@@ -111,6 +113,13 @@ check-long: kernels
 bench-fallback bench-data: module
 	@selftests/run.sh --out build/$@ --only bench/$(@:bench-%=%) bench
 
+bench: module
+	@QUICK=$(QUICK) selftests/bench.sh
+
+bench-compare:
+	@[ -n "$(A)" -a -n "$(B)" ] || { echo 'usage: make bench-compare A=file B=file'; exit 2; }
+	@PYTHONPATH=selftests PYTHONDONTWRITEBYTECODE=1 python3 -m harness.bench compare "$(A)" "$(B)"
+
 coverage fuzz miri bench-proto: setup
 	@scripts/proto.sh $@ $(TIME) $(TARGET)
 
@@ -129,4 +138,4 @@ clean:
 	rm -rf build rust-project.json
 
 .PHONY: help setup kernel kernels module install clippy rust-analyzer fmt fmt-check doc where \
-	check check-long bench-fallback bench-data coverage fuzz miri bench-proto vectors demo shell clean
+	check check-long bench bench-compare bench-fallback bench-data coverage fuzz miri bench-proto vectors demo shell clean

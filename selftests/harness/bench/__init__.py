@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench and make bench-compare: measurements as JSON, and two of them side by side."""
