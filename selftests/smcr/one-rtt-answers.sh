@@ -13,13 +13,13 @@
 
 ODD=10.99.0.3
 # Each case has a port of its own, as what goes wrong is remembered.
-PORTS="5001 5002 5003 5004 5005 5006 5007 5008 5009 5010 5011 5012 5013"
+PORTS="5001 5002 5003 5004 5005 5006 5007 5008 5009 5010 5011 5012 5013 5014"
 
 known() {
 	ready &&
 		on client "ip neigh replace $ODD lladdr \$PEER_MAC dev eth0 nud permanent" &&
 		on server "ip addr add $ODD/24 dev eth0; for p in $PORTS; do
-			stream server 43 0 \$p 100 > /dev/null & done; wait_listen 5013" &&
+			stream server 43 0 \$p 100 > /dev/null & done; wait_listen 5014" &&
 		on client "for p in $PORTS; do stream client 43 0 $ODD \$p 1 10 || exit; done;
 			stream client 43 0 $ODD 5001 1 10 && stream client 43 0 $ODD 5001 1 10" &&
 		counters client TAKEN=1 &&
@@ -63,14 +63,18 @@ remembered() {
 	counters client NOT_SMC=7 LOST=1 && peers client "PORT=5005 STATE=2 LEFT=[0-9]+ FAILURES=1" &&
 		talks 5005 && odd 5005 '^ready syn payload=0 smc=1 cookie=none up '
 }
-# A cookie of 16 bytes has no room beside the SMC option: another one is asked for.
+# A cookie of 16 bytes has no room beside the SMC option: another one is asked for. So it
+# is where there would be room, without timestamps.
 long_cookie() {
 	fails 5012 smc end cookie=000102030405060708090a0b0c0d0e0f &&
-		fails 5013 smc end && odd 5013 '^ready syn payload=0 smc=1 cookie= up '
+		fails 5013 smc end && odd 5013 '^ready syn payload=0 smc=1 cookie= up ' &&
+		on client 'sysctl -q -w net.ipv4.tcp_timestamps=0' &&
+		fails 5014 smc end && odd 5014 '^ready syn payload=0 smc=1 cookie= up ' &&
+		on client 'sysctl -q -w net.ipv4.tcp_timestamps=1'
 }
 
 plan 14
-check "a server with SMC is known, on 13 ports, and goes" known
+check "a server with SMC is known, on 14 ports, and goes" known
 check "the payload is taken" taken
 check "it is not: it comes with the first ACK" not_taken
 check "half of it is: the rest comes" half
