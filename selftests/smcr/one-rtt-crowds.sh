@@ -91,7 +91,8 @@ server_waits() {
 		on server 'ss -Htan state time-wait | grep -q :40100'
 }
 nothing_left() {
-	on client 'sysctl -q -w net.ipv4.ip_local_port_range="32768 60999"'
+	on client 'sysctl -q -w net.ipv4.ip_local_port_range="32768 60999" net.ipv4.tcp_tw_reuse=2'
+	on server 'sysctl -q -w net.core.somaxconn=4096'
 	counters client BROKEN=0 NOT_SMC=1 && idle
 }
 

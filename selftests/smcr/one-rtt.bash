@@ -4,7 +4,7 @@
 # What tests of proposals in SYNs have in common.
 
 # Both hosts can, and have no cookie of a test before.
-ready() { both 'sysctl -q -w net.ipv4.tcp_fastopen=3 && ip tcp_metrics flush && rxe_up'; }
+ready() { both 'rm -f /run/swarm.*; sysctl -q -w net.ipv4.tcp_fastopen=3 && ip tcp_metrics flush && rxe_up'; }
 
 # serve PORT FAMILY: an echo server
 serve() { on server "stream server $2 0 $1 100000 > /dev/null 2>&1 & wait_listen $1"; }
