@@ -17,7 +17,22 @@ guest_setup() {
 	mount -t cgroup2 none /run/smc_rs.cgroup
 	mkdir -p /run/smc_rs.cgroup/test
 	ip link set lo up
+	settings > /run/settings
 	guest_reset
+}
+
+# What tests change of the network's settings, each as FILE:VALUE.
+settings() {
+	(cd /proc/sys/net && grep -H . core/somaxconn core/netdev_max_backlog ipv4/tcp_* \
+		ipv4/ip_local_port_range ipv4/conf/{all,eth0}/rp_filter)
+}
+
+# Gives them the values that they had at first.
+settings_back() {
+	local file value
+	settings | diff - /run/settings | sed -n 's/^> //p' | while IFS=: read -r file value; do
+		echo "$value" > "/proc/sys/net/$file" || echo "cannot restore $file"
+	done
 }
 
 # Ends every process that a test has started; they hold sockets, and so the
@@ -37,13 +52,13 @@ guest_end_test() {
 # The state that each test starts from: nothing loaded, a bare wire.
 guest_reset() {
 	modules_out || { lsmod; return 1; }
+	settings_back
 	rdma link delete rxe0 2>/dev/null
 	rdma link delete rxe1 2>/dev/null
 	tc qdisc del dev eth0 root 2>/dev/null
 	ip link set eth0 down
 	ip addr flush dev eth0
-	sysctl -q -w net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.eth0.router_solicitations=0 \
-		net.ipv4.tcp_fastopen=1
+	sysctl -q -w net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.eth0.router_solicitations=0
 	ip link set eth0 mtu 1500 up
 	ip addr add "$ADDR/24" dev eth0
 	ip addr add "$ADDR6/64" dev eth0 nodad
