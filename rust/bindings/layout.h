@@ -16,6 +16,7 @@ FIELD(module, name);
 /* include/linux/notifier.h */
 SIZE(notifier_block);
 FIELD(notifier_block, notifier_call);
+FIELD(notifier_block, priority);
 
 /* include/net/net_namespace.h */
 SIZE(pernet_operations);

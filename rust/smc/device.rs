@@ -10,7 +10,9 @@ use super::{
 use crate::abstractions::{
     global::{global_lock, GlobalMutex},
     net::{errno::NetErrno, netdev::NetDevice, Net},
-    rdma::{Client, ClientRegistration, DeviceEvent, DeviceRef, Gid, GidKind, GidRef, Mtu},
+    rdma::{
+        Client, ClientRegistration, DeviceEvent, DeviceRef, Gid, GidKind, GidRef, Mtu, PortAttr,
+    },
     sync::{new_spinlock_bh, SpinLockBh},
 };
 use core::{
@@ -27,6 +29,25 @@ pub(crate) struct Device {
     /// Until it goes away.
     #[pin]
     dev: SpinLockBh<Option<DeviceRef>>,
+    /// What its ports were like, each when it was asked last.
+    #[pin]
+    ports: SpinLockBh<KVec<Option<Asked>>>,
+}
+
+/// An answer, and how many changes there had been before it.
+#[derive(Clone, Copy)]
+struct Asked {
+    changes: u32,
+    attr: PortAttr,
+}
+
+/// Changes that ports may have been through. To ask one is a command to the device,
+/// or takes the RTNL lock: nothing for each connection.
+static CHANGES: AtomicU32 = AtomicU32::new(0);
+
+/// Something has changed that ports may depend on. Any context.
+pub(super) fn changed() {
+    CHANGES.fetch_add(1, Ordering::AcqRel);
 }
 
 static DEVICES: GlobalMutex<Slots<Arc<Device>>> = global_lock!(Slots::new, "DEVICES");
@@ -48,6 +69,26 @@ impl Device {
         self.dev.lock().is_none()
     }
 
+    /// What a port is like, if it is there. Process context; may sleep.
+    fn port(&self, dev: &DeviceRef, port: u32) -> Option<PortAttr> {
+        let index = port.checked_sub(*dev.ports().start())? as usize;
+        let changes = CHANGES.load(Ordering::Acquire);
+        let known = self.ports.lock().get(index).copied().flatten();
+        if let Some(asked) = known.filter(|asked| asked.changes == changes) {
+            return Some(asked.attr);
+        }
+        let attr = dev.port(port).ok()?;
+        if let Some(place) = self.ports.lock().get_mut(index) {
+            *place = Some(Asked { changes, attr });
+        }
+        Some(attr)
+    }
+
+    fn gids<'a>(&self, dev: &'a DeviceRef, port: u32) -> impl Iterator<Item = GidRef> + 'a {
+        let count = self.port(dev, port).map_or(0, |attr| attr.gid_count);
+        dev.gids(port, count)
+    }
+
     /// What physical network a port is on, if the administrator has said so.
     /// Process context.
     pub(crate) fn pnet_id(&self, port: u32) -> Option<PnetId> {
@@ -60,7 +101,7 @@ impl Device {
     /// context.
     pub(crate) fn gid(&self, port: u32, wanted: &Gid) -> Option<GidRef> {
         let dev = self.dev()?;
-        let mut gids = dev.gids(port);
+        let mut gids = self.gids(&dev, port);
         gids.find(|gid| gid.kind() == Some(GidKind::RoceV2) && gid.gid() == *wanted)
     }
 }
@@ -72,20 +113,26 @@ pub(crate) fn ports(dev: &DeviceRef) -> impl Iterator<Item = u32> + '_ {
 
 /// The GID of a port for SMC-Rv2 over `netdev` (RoCEv2, IPv4): that of `addr`
 /// itself, else one in its subnet.
-fn gid_v2(dev: &DeviceRef, port: u32, netdev: &NetDevice, addr: Ipv4Addr) -> Option<GidRef> {
+fn gid_v2(
+    device: &Device,
+    dev: &DeviceRef,
+    port: u32,
+    netdev: &NetDevice,
+    addr: Ipv4Addr,
+) -> Option<GidRef> {
     let usable = |gid: &GidRef| {
         gid.kind() == Some(GidKind::RoceV2)
             && gid
                 .netdev()
                 .is_some_and(|own| own.ifindex() == netdev.ifindex())
     };
-    if let Some(gid) = dev
-        .gids(port)
+    if let Some(gid) = device
+        .gids(dev, port)
         .find(|gid| usable(gid) && gid.ipv4() == Some(addr))
     {
         return Some(gid);
     }
-    dev.gids(port).find(|gid| {
+    device.gids(dev, port).find(|gid| {
         usable(gid)
             && gid
                 .ipv4()
@@ -131,21 +178,24 @@ pub(crate) fn find_v2(net: &Net, netdev: &NetDevice, addr: Ipv4Addr) -> Option<P
                     .netdev(port)
                     .is_some_and(|own| own.ifindex() == netdev.base().ifindex()),
             };
-            if !fits || !dev.port(port).is_ok_and(|attr| attr.active) {
+            if !fits {
                 continue;
             }
+            let Some(attr) = device.port(&dev, port).filter(|attr| attr.active) else {
+                continue;
+            };
             // With a PNETID the port may belong to another interface than TCP's.
             let own = dev.netdev(port).filter(|_| wanted.is_some());
-            let gid = gid_v2(&dev, port, netdev, addr).or_else(|| {
+            let gid = gid_v2(device, &dev, port, netdev, addr).or_else(|| {
                 let own = own.as_ref()?;
                 let first = own_address(own)?;
-                gid_v2(&dev, port, own, first)
+                gid_v2(device, &dev, port, own, first)
             });
             if let Some(gid) = gid {
                 return Some(Port {
                     device: device.clone(),
                     port,
-                    mtu: dev.port(port).ok()?.mtu,
+                    mtu: attr.mtu,
                     gid,
                 });
             }
@@ -185,10 +235,15 @@ impl Client for Roce {
         if !dev.ports().any(|port| dev.is_roce(port)) {
             return Err(NetErrno::OpNotSupp.into());
         }
+        let mut ports = KVec::new();
+        for _ in dev.ports() {
+            ports.push(None, GFP_KERNEL)?;
+        }
         let device = Arc::pin_init(
             pin_init!(Device {
                 id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
                 dev <- new_spinlock_bh!(Some(dev), "Device::dev"),
+                ports <- new_spinlock_bh!(ports, "Device::ports"),
             }),
             GFP_KERNEL,
         )?;
@@ -206,6 +261,7 @@ impl Client for Roce {
     }
 
     fn event(device: &Arc<Device>, event: DeviceEvent) {
+        changed();
         match event {
             DeviceEvent::PortError(port) => group::port_down(device, Some(port)),
             DeviceEvent::Fatal => group::port_down(device, None),

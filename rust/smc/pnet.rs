@@ -272,6 +272,9 @@ struct Devices;
 
 impl DeviceEvents for Devices {
     fn on_event(device: &EventDevice<'_>, event: DeviceEvent) {
+        if event == DeviceEvent::Changed {
+            return super::device::changed();
+        }
         let Some(data) = NetData::of(device.net()) else {
             return;
         };

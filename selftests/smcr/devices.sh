@@ -21,20 +21,33 @@ over_rdma() {
 over_tcp() { echo_on "$1" && [ "$(in_tcp "$1")" -ge 200000 ]; }
 
 # A connection that is open and idle while the device of one end goes, which does
-# not wait for it; the other end gets to know.
+# not wait for it; the other end gets to know, by TCP (reset) or by the link group
+# (abort), whichever is there first.
 taken_away() {
 	on server 'stream server 43 0 5003 1 > /run/taken.server 2>&1 & wait_listen 5003' &&
 		on client 'stream client 43 0 $PEER 5003 1 1000 600 > /run/taken 2>&1 &
 			wait_for 20 grep connect /run/taken' &&
 		on -t 20 client 'rdma link delete rxe0 && pgrep -x stream' &&
-		on -t 20 server 'wait_for 15 grep -i reset /run/taken.server'
+		on -t 20 server 'wait_for 15 grep -iE "reset|abort" /run/taken.server || { cat /run/taken.server; exit 1; }'
 }
 
-plan 6
+# What a port is like is not asked for each connection, but when it has changed: here
+# with its interface, between two link groups.
+no_groups() { both 'none() { ! smcnl dump lgr-smcr | grep -q CONNS_NUM=; }; wait_for 20 none'; }
+mtu_of() { wire "tcp.port == $1 && smc.accept.qp.mtu.value" smc.accept.qp.mtu.value; }
+another_mtu() {
+	both 'rdma link delete rxe0; rxe_up && sysctl -q -w net.smc.lgr_idle_time=1' &&
+		over_rdma 5006 && [ "$(mtu_of 5006)" = 3 ] &&
+		no_groups && both 'ip link set eth0 mtu 700' &&
+		over_rdma 5007 && [ "$(mtu_of 5007)" = 2 ]
+}
+
+plan 7
 check "without a device a connection is TCP" over_tcp 5001
 check "devices come" both 'rxe_up'
 check "with devices it is RDMA" over_rdma 5002
 check "a device goes though a connection is open, which ends" taken_away
 check "then there is TCP" over_tcp 5004
 check "the device is back, and so is RDMA" eval 'on client rxe_up && over_rdma 5005'
+check "an MTU of the interface is one of the port" another_mtu
 finish

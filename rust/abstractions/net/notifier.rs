@@ -29,6 +29,8 @@ pub(crate) enum DeviceEvent {
     Registered,
     /// It goes, or leaves its namespace.
     Unregistered,
+    /// It is up or down, or has another MTU or address.
+    Changed,
 }
 
 /// Who wants to know.
@@ -97,8 +99,9 @@ impl<E: DeviceEvents> DeviceNotifier<E> {
         }
     }
 
-    /// Tells `E` of all devices that are there, and of what happens from now on.
-    /// Process context, without the RTNL lock; may sleep.
+    /// Tells `E` of all devices that are there, and of what happens from now on, when
+    /// everybody else has been told: RDMA drivers, for one, know of it then. Process
+    /// context, without the RTNL lock; may sleep.
     ///
     /// # Errors
     ///
@@ -110,6 +113,7 @@ impl<E: DeviceEvents> DeviceNotifier<E> {
         // SAFETY: not registered, so it is ours alone; static from then on.
         to_result(unsafe {
             (*self.block.get()).notifier_call = Some(Self::call);
+            (*self.block.get()).priority = c_int::MIN;
             bindings::register_netdevice_notifier(self.block.get())
         })
         .inspect_err(|_| self.registered.store(false, Ordering::Release))?;
@@ -129,6 +133,11 @@ impl<E: DeviceEvents> DeviceNotifier<E> {
         let event = match event as u32 {
             bindings::netdev_cmd_NETDEV_REGISTER => DeviceEvent::Registered,
             bindings::netdev_cmd_NETDEV_UNREGISTER => DeviceEvent::Unregistered,
+            bindings::netdev_cmd_NETDEV_UP
+            | bindings::netdev_cmd_NETDEV_DOWN
+            | bindings::netdev_cmd_NETDEV_CHANGE
+            | bindings::netdev_cmd_NETDEV_CHANGEMTU
+            | bindings::netdev_cmd_NETDEV_CHANGEADDR => DeviceEvent::Changed,
             _ => return bindings::NOTIFY_DONE as c_int,
         };
         // SAFETY: by this function's contract.

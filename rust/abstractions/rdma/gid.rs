@@ -52,9 +52,8 @@ impl DeviceRef {
         })
     }
 
-    /// A port's GIDs. Process context.
-    pub(crate) fn gids(&self, port: u32) -> impl Iterator<Item = GidRef> + '_ {
-        let count = self.port(port).map_or(0, |attr| attr.gid_count);
+    /// The GIDs of a port whose table has `count` entries. Process context.
+    pub(crate) fn gids(&self, port: u32, count: u32) -> impl Iterator<Item = GidRef> + '_ {
         (0..count).filter_map(move |index| self.gid(port, index))
     }
 }

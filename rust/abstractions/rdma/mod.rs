@@ -22,7 +22,7 @@ mod recv;
 mod slot;
 
 pub(crate) use client::{Client, ClientRegistration, DeviceEvent};
-pub(crate) use device::{DeviceRef, Mtu};
+pub(crate) use device::{DeviceRef, Mtu, PortAttr};
 pub(crate) use dma::{Direction, DmaBuf, Kind, PageRef};
 pub(crate) use endpoint::{Endpoint, Path, QpSizes, SendStatus, MESSAGE_LEN};
 pub(crate) use gid::{GidKind, GidRef};
