@@ -36,6 +36,7 @@ help:
 	@echo 'The module:'
 	@echo '  module          smc_rs.ko for the cached kernel, or for KDIR=folder [default]'
 	@echo '  install         installs it for the kernel of KDIR= (default: the running one)'
+	@echo '  dkms            gives the sources to DKMS, for KVER=release (default: the running one)'
 	@echo '  clippy, fmt, fmt-check, doc, rust-analyzer'
 	@echo 'The protocol crate, on this machine:'
 	@echo '  coverage        line coverage of its tests'
@@ -51,6 +52,7 @@ help:
 	@echo 'The kernel of the tests:'
 	@echo '  kernel          builds it (DEBUG=1: the debug kernel) unless it is cached'
 	@echo '  shell           a shell in a guest with the module loaded'
+	@echo '  kernel-deb      Debian packages of a kernel for real machines, KCONFIG=its configuration'
 	@echo '  where           KERNEL=, KDIR= and MODULE=, for eval in scripts'
 	@echo 'Other:'
 	@echo '  setup           installs the tools that are missing'
@@ -70,6 +72,12 @@ install: setup
 	@scripts/module.sh modules "$(install_kdir)"
 	@INSTALL_MOD_PATH=$(DESTDIR) scripts/module.sh modules_install "$(install_kdir)"
 	@install -D -m 644 scripts/modprobe.conf $(DESTDIR)/etc/modprobe.d/smc_rs.conf
+
+dkms: setup
+	@scripts/dkms.sh $(KVER)
+
+kernel-deb: setup
+	@scripts/kernel-deb.sh build
 
 clippy: setup
 	@scripts/module.sh clippy $(kdir)
@@ -138,4 +146,4 @@ clean:
 	rm -rf build rust-project.json
 
 .PHONY: help setup kernel kernels module install clippy rust-analyzer fmt fmt-check doc where \
-	check check-long bench bench-compare bench-fallback bench-data coverage fuzz miri bench-proto vectors demo shell clean
+	dkms kernel-deb check check-long bench bench-compare bench-fallback bench-data coverage fuzz miri bench-proto vectors demo shell clean

@@ -5,6 +5,7 @@
 #
 #   kernel.sh build base|debug    builds what is not there yet; prints where
 #   kernel.sh kdir base|debug     prints where that build is (there or not)
+#   kernel.sh source              unpacks and patches the source; prints where
 #   kernel.sh where               prints the folders of both builds and of the
 #                                 patched source, a line each
 #
@@ -104,6 +105,7 @@ use "$flavour"
 case $action in
 build) build >&2; echo "$kdir" ;;
 kdir)  echo "$kdir" ;;
+source) unpack >&2; echo "$src" ;;
 where) use base; echo "$kdir"; use debug; echo "$kdir"; echo "$src" ;;
-*)     die "usage: kernel.sh build|kdir|where [base|debug]" ;;
+*)     die "usage: kernel.sh build|kdir|source|where [base|debug]" ;;
 esac

@@ -5,6 +5,7 @@
 #
 #   module.sh TARGET KDIR      TARGET: modules, clippy, doc, rust-analyzer, modules_install
 #   module.sh path KDIR        prints where smc_rs.ko is (there or not)
+#   module.sh dkms KDIR        builds here, in a copy that DKMS has made for one kernel
 #
 # Kbuild wants objects beside the sources; so that several kernels can be built
 # for and the checkout stays clean, it is given a folder of links to them.
@@ -62,6 +63,11 @@ if [ "$target" = path ]; then
 fi
 load_toolchain
 check_kdir
+if [ "$target" = dkms ]; then
+	farm=$TOP
+	kbuild modules
+	exit
+fi
 link_sources
 exec 8>"$farm.lock"
 flock 8

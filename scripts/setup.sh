@@ -15,6 +15,8 @@ packages=(
 	qemu-system-x86 busybox-static iproute2 rdma-core ibverbs-utils iputils-ping procps
 	ethtool tcpdump tshark libnl-genl-3-dev pkg-config python3 python3-venv nginx-light wrk
 	redis-tools iperf3 curl
+	# what is installed on real machines
+	debhelper dkms
 )
 # The same without apt: what must be found, and what it is for.
 commands=(make gcc bc flex bison pahole cpio depmod rsync xz perl
