@@ -21,6 +21,9 @@ const KNOWN_FOR: u32 = 3_600_000;
 const BACK_OFF: u32 = 60_000;
 /// Doubled at most so many times: 17 hours.
 const MAX_DOUBLED: u32 = 10;
+/// How long TCP waits for the answer to a SYN at first, in milliseconds
+/// (TCP_TIMEOUT_INIT): one that is missed was sent at least so long ago.
+const SYN_TIMEOUT: u32 = 1_000;
 
 /// A listener, as seen from a namespace: the same address behind another interface
 /// may be another host.
@@ -72,8 +75,8 @@ pub(crate) struct Peer {
     suspended: Millis,
     /// How often it went wrong since it last went well.
     failures: u32,
-    /// The last SYN was lost.
-    lost: bool,
+    /// A SYN was lost, and was missed at this time; none was taken since.
+    lost: Option<Millis>,
     /// Its place in the order.
     turn: u64,
 }
@@ -109,18 +112,24 @@ impl Peer {
         self.failures = self.failures.saturating_add(1);
         self.suspended = now.after(time);
         self.expires = now;
-        self.lost = false;
+        self.lost = None;
     }
 
     fn note(&mut self, outcome: Outcome, now: Millis) {
         match outcome {
             Outcome::Taken => {
                 self.failures = 0;
-                self.lost = false;
+                self.lost = None;
             }
-            Outcome::NotTaken => self.lost = false,
-            Outcome::Lost if !self.lost => self.lost = true,
-            Outcome::Lost | Outcome::NotSmc | Outcome::Broken => self.suspend(now),
+            Outcome::NotTaken => self.lost = None,
+            Outcome::Lost => match self.lost {
+                None => self.lost = Some(now),
+                // Of several that were under way when the first one was missed each may
+                // have been lost by chance, and all of them to the same one.
+                Some(first) if now < first.after(SYN_TIMEOUT) => {}
+                Some(_) => self.suspend(now),
+            },
+            Outcome::NotSmc | Outcome::Broken => self.suspend(now),
             // Another service may be there next time.
             Outcome::Failed => self.expires = now,
         }
@@ -199,7 +208,7 @@ impl Peers {
             expires,
             suspended: Millis(0),
             failures: 0,
-            lost: false,
+            lost: None,
             turn,
         };
         self.peers.insert(room.peer.into_node(*key, peer));
