@@ -35,6 +35,8 @@ unreachable() {
 		no_way 'ip route replace prohibit 10.99.0.0/24 table 100' &&
 		on client 'ip rule del tos 0x10 table 100' && counters client SENT=4
 }
+# Its sockets are of IPv6, and so are those of its connections.
+listener_of_ipv6() { known 5006 && on client 'nonblock 43 1 ::ffff:$PEER 5006' && [ "$(syn_payloads 5006)" -ge 2 ]; }
 # Soft-RoCE knows nothing of VRFs: what is asked for is that the bytes come back.
 vrf() {
 	on client 'ip link add blue type vrf table 101 && ip link set blue up && ip link set eth0 master blue &&
@@ -61,7 +63,7 @@ nothing_left() {
 		smcnl dump lgr-smcr' | tee /dev/stderr | grep -c 'CONNS_NUM=0' | grep -x 1
 }
 
-plan 10
+plan 11
 check "a server that is known" prepare
 check "an address of IPv4 in one of IPv6" mapped
 check "IPv6: TCP, without a proposal" ipv6
@@ -71,5 +73,6 @@ check "no way there: the errors of TCP" unreachable
 check "$N connections, of whose SYNs two in a hundred are lost" loss
 check "nothing is left of them" nothing_left
 check "and all is as before" talk 5000
+check "a listener of IPv6, by IPv4" listener_of_ipv6
 check "a VRF" vrf
 finish
