@@ -112,8 +112,8 @@ check: kernels
 		host module socket api netlink interop smcr
 
 # Not part of `check`: the data path with the C module at either end or both, the
-# socket API with it, and the sweep of failing allocations, up to ten minutes each on a
-# slow machine.
+# socket API with it, the sweep of failing allocations, a hostile peer, a wire that loses
+# frames, routing by policy; up to ten minutes each on a slow machine.
 check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
