@@ -12,10 +12,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::wire::types::AlertToken;
 
-/// Most connections in a group: a token has the number of the place in its low
-/// byte.
-const MAX_CONNS: usize = 255;
-const PLACE_BITS: u32 = 8;
+/// Places for connections in a group, the number of which is in the low bits of a
+/// token. A server has as many connections as were agreed on, 255 at most. That is for
+/// it to count: a client takes what the server gives it, and may have some more, which
+/// are at their end with the server already.
+const PLACES: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 9;
 
 /// What distinguishes the connections that have one place after each other. The
 /// tokens of a host are different ones in all its groups.
@@ -30,7 +32,7 @@ struct Entry {
 pub(super) struct Conns {
     entries: Slots<Entry>,
     count: usize,
-    waiting: [u64; 4],
+    waiting: [u64; PLACES / 64],
     /// Where the search for the next one that waits begins.
     turn: usize,
     /// The group takes no more.
@@ -42,7 +44,7 @@ impl Conns {
         Self {
             entries: Slots::new(),
             count: 0,
-            waiting: [0; 4],
+            waiting: [0; PLACES / 64],
             turn: 0,
             closed: false,
         }
@@ -56,7 +58,7 @@ impl Conns {
 
     /// A place for a connection, if fewer than `most` have one.
     fn reserve(&mut self, most: usize) -> Option<AlertToken> {
-        if self.closed || self.count >= most.min(MAX_CONNS) {
+        if self.closed || self.count >= most.min(PLACES) {
             return None;
         }
         let entry = Entry {
@@ -99,11 +101,11 @@ impl Conns {
 
     /// Takes out who has waited and has its turn.
     fn next_waiting(&mut self) -> Option<Arc<Task<Conn>>> {
-        while self.waiting != [0; 4] {
-            let mut order = (0..=MAX_CONNS).map(|n| (self.turn + n) % (MAX_CONNS + 1));
+        while self.waiting != [0; PLACES / 64] {
+            let mut order = (0..PLACES).map(|n| (self.turn + n) % PLACES);
             let place = order.find(|place| self.is_waiting(*place))?;
             self.set_waiting(place, false);
-            self.turn = (place + 1) % (MAX_CONNS + 1);
+            self.turn = (place + 1) % PLACES;
             // One that is over has not told that it waits no more.
             let entry = self.entries.get(place);
             if let Some(conn) = entry.and_then(|entry| entry.conn.clone()) {
@@ -130,7 +132,11 @@ pub(crate) struct Seat {
 impl Seat {
     /// A seat in `group`, if there is one. Any context.
     pub(super) fn take(group: &Arc<Task<Group>>) -> Option<Self> {
-        let most = usize::from(group.spec.max_conns);
+        let most = if group.spec.key.server {
+            group.spec.max_conns.into()
+        } else {
+            PLACES
+        };
         let token = group.conns.lock().reserve(most)?;
         Some(Self {
             group: group.clone(),
@@ -205,7 +211,7 @@ impl Group {
 
     /// Calls `f` with each connection, without locks. Process context.
     pub(crate) fn each_conn(&self, mut f: impl FnMut(&Arc<Task<Conn>>)) {
-        for place in 0..MAX_CONNS {
+        for place in 0..PLACES {
             let conns = self.conns.lock();
             let conn = conns.entries.get(place).and_then(|e| e.conn.clone());
             drop(conns);

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# More connections than a link group may have, coming and going all the time: there is
+# another group for them, and it is the server that counts. At the client some more may
+# not be at their end yet.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 200
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+
+prepare() {
+	both 'rxe_up && sysctl -q -w net.smc.smcr_max_conns_per_lgr=16' &&
+		on server 'swarm server 43 0 5000 40 > /run/swarm 2>&1 & wait_listen 5000'
+}
+work() { on -t 150 client 'swarm client 43 0 $PEER 5000 800 40 100'; }
+groups() { on server 'smcnl dump lgr-smcr' | tee /dev/stderr | grep -c CONNS_NUM=; }
+several() { [ "$(groups)" -ge 3 ]; }
+none_fell_back() { both 'smcnl dump fback-stats | tee /run/fell; [ ! -s /run/fell ]'; }
+
+plan 4
+check "groups of 16 connections" prepare
+check "800 connections, 40 at a time" work
+check "in three groups or more" several
+check "all over RDMA" none_fell_back
+finish
