@@ -53,6 +53,8 @@ guest_end_test() {
 guest_reset() {
 	modules_out || { lsmod; return 1; }
 	settings_back
+	# Cookies of Fast Open, for one.
+	ip tcp_metrics flush > /dev/null 2>&1
 	rdma link delete rxe0 2>/dev/null
 	rdma link delete rxe1 2>/dev/null
 	tc qdisc del dev eth0 root 2>/dev/null
