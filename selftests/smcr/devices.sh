@@ -5,7 +5,7 @@
 # connections are told, and others have TCP until it is there again.
 #
 # hosts: server=smc_rs client=smc_rs
-# limit: 200
+# limit: 240
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 echo_on() { on server "stream server 43 0 $1 1 > /dev/null 2>&1 & wait_listen $1" && on -t 60 client "stream client 43 0 \$PEER $1 1 100000 2"; }
@@ -42,12 +42,31 @@ another_mtu() {
 		over_rdma 5007 && [ "$(mtu_of 5007)" = 2 ]
 }
 
-plan 7
+# More connections want to send than there are places on a link: the peer ends it, and
+# those that wait for their turn have none any more.
+crowd() {
+	both 'tc qdisc replace dev eth0 root netem delay 100ms limit 100000' &&
+		on server 'swarm server 43 0 5008 100 > /run/crowd 2>&1 & wait_listen 5008' &&
+		on client 'swarm client 43 0 $PEER 5008 2 1 100 &&
+			{ swarm client 43 0 $PEER 5008 1000 100 100 > /run/crowd 2>&1 & } &&
+			many() { [ "$(ss -Htan state time-wait "( dport = :5008 )" | wc -l)" -ge 100 ]; } &&
+			wait_for 60 many' &&
+		on server 'rdma link delete rxe0' &&
+		on -t 100 client 'wait_for 90 sh -c "! pgrep swarm"; sort /run/crowd | uniq -c
+			grep "^[1-9][0-9]* connections have worked, [1-9][0-9]* have not" /run/crowd'
+	local status=$?
+	both 'tc qdisc del dev eth0 root'
+	on server rxe_up && return $status
+}
+
+plan 9
 check "without a device a connection is TCP" over_tcp 5001
 check "devices come" both 'rxe_up'
 check "with devices it is RDMA" over_rdma 5002
 check "a device goes though a connection is open, which ends" taken_away
 check "then there is TCP" over_tcp 5004
 check "the device is back, and so is RDMA" eval 'on client rxe_up && over_rdma 5005'
+check "a device goes while a crowd waits to send" crowd
+check "then there is RDMA again" over_rdma 5009
 check "an MTU of the interface is one of the port" another_mtu
 finish

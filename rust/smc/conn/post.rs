@@ -81,7 +81,11 @@ impl Conn {
             let slot = match cdc_slot(&link, &this.seat) {
                 Ok(slot) => slot,
                 Err(NoSlot::Later) => return false,
-                Err(NoSlot::Down) => return true,
+                Err(NoSlot::Down) => {
+                    // No turn may come of it again: asking for one queued it.
+                    tx.link = None;
+                    return true;
+                }
             };
             if Self::post(this, tx, slot).is_err() {
                 // The link is broken, which its group deals with. Data that were

@@ -94,16 +94,24 @@ impl Conns {
         }
     }
 
-    fn is_waiting(&self, place: usize) -> bool {
-        let word = self.waiting.get(place / 64).copied();
-        word.unwrap_or(0) & 1 << (place % 64) != 0
+    /// The first place from `from` on that waits.
+    fn first_waiting(&self, from: usize) -> Option<usize> {
+        let words = self.waiting.iter().enumerate().skip(from / 64);
+        let mut before = (1 << (from % 64)) - 1;
+        for (index, word) in words {
+            let word = word & !core::mem::take(&mut before);
+            if word != 0 {
+                return Some(index * 64 + word.trailing_zeros() as usize);
+            }
+        }
+        None
     }
 
     /// Takes out who has waited and has its turn.
     fn next_waiting(&mut self) -> Option<Arc<Task<Conn>>> {
-        while self.waiting != [0; PLACES / 64] {
-            let mut order = (0..PLACES).map(|n| (self.turn + n) % PLACES);
-            let place = order.find(|place| self.is_waiting(*place))?;
+        loop {
+            let next = self.first_waiting(self.turn);
+            let place = next.or_else(|| self.first_waiting(0))?;
             self.set_waiting(place, false);
             self.turn = (place + 1) % PLACES;
             // One that is over has not told that it waits no more.
@@ -112,7 +120,6 @@ impl Conns {
                 return Some(conn);
             }
         }
-        None
     }
 }
 
