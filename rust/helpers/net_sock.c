@@ -93,7 +93,7 @@ wait_queue_head_t *smc_rs_helper_sk_sleep(struct sock *sk)
 
 void smc_rs_helper_sk_wake_async_out(struct sock *sk)
 {
-	sk_wake_async_rcu(sk, SOCK_WAKE_IO, POLL_OUT);
+	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
 }
 
 void smc_rs_helper_sock_rps_record_flow(const struct sock *sk)

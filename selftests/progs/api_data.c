@@ -304,7 +304,7 @@ TEST_F(api, oob_inline)
 
 TEST_F(api, queues)
 {
-	char buf[8];
+	static char buf[4096];
 
 	PAIR();
 	EXPECT_EQ(0, queued(self->conn, SIOCINQ));
