@@ -113,7 +113,8 @@ check: kernels
 
 # Not part of `check`: the data path with the C module at either end or both, the
 # socket API with it, the sweep of failing allocations, a hostile peer, a wire that loses
-# frames, routing by policy; up to ten minutes each on a slow machine.
+# frames, crowds at a listener, routing by policy, packages of a kernel; up to ten
+# minutes each on a slow machine.
 check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
