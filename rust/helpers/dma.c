@@ -11,10 +11,10 @@
  * Zeroed, each with a count of its own: a pipe may keep one of them.  Without them
  * there is something smaller to try: nothing is reclaimed.
  */
-struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order)
+struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY |
-						__GFP_NOMEMALLOC,
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY |
+						__GFP_NOMEMALLOC | (zero ? __GFP_ZERO : 0),
 					order);
 
 	if (page)
@@ -22,9 +22,10 @@ struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order)
 	return page;
 }
 
-void *smc_rs_helper_vmalloc_buffer(size_t size)
+void *smc_rs_helper_vmalloc_buffer(size_t size, bool zero)
 {
-	return __vmalloc(size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NOMEMALLOC);
+	return __vmalloc(size, GFP_KERNEL | __GFP_NOWARN | __GFP_NOMEMALLOC |
+			       (zero ? __GFP_ZERO : 0));
 }
 
 void smc_rs_helper_free_buffer_pages(struct page *page, unsigned int order)

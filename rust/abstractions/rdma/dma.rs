@@ -89,18 +89,19 @@ struct Memory {
 }
 
 impl Memory {
-    /// `len` bytes, whole pages. Process context.
-    fn alloc(len: usize, kind: Kind) -> Result<Self> {
-        // SAFETY: both may sleep; the pages that there are, are zeroed.
+    /// `len` bytes, whole pages, all zero if that is asked for. Process context.
+    fn alloc(len: usize, kind: Kind, zeroed: bool) -> Result<Self> {
+        // SAFETY: both may sleep. Nobody needs the bytes to be anything: they are only
+        // accessed by raw copies.
         let base = unsafe {
             match kind {
                 Kind::Contiguous => {
-                    let page = bindings::alloc_buffer_pages(order(len));
+                    let page = bindings::alloc_buffer_pages(order(len), zeroed);
                     NonNull::new(page).map_or(ptr::null_mut(), |page| {
                         bindings::page_address(page.as_ptr()).cast()
                     })
                 }
-                Kind::Virtual => bindings::vmalloc_buffer(len).cast(),
+                Kind::Virtual => bindings::vmalloc_buffer(len, zeroed).cast(),
             }
         };
         let base = NonNull::new(base).ok_or(ENOMEM)?;
@@ -132,7 +133,8 @@ fn order(len: usize) -> u32 {
 }
 
 impl DmaBuf {
-    /// A buffer of `len` bytes, rounded up to pages, all zero. Process context;
+    /// A buffer of `len` bytes, rounded up to pages. One that a device writes to is all
+    /// zero, as it is for the device to say how much it has written. Process context;
     /// may sleep.
     ///
     /// # Errors
@@ -149,7 +151,7 @@ impl DmaBuf {
         if len == 0 || u32::try_from(len).is_err() {
             return Err(EINVAL);
         }
-        let memory = Memory::alloc(len, kind)?;
+        let memory = Memory::alloc(len, kind, direction == Direction::FromDevice)?;
         let base: *mut c_void = memory.base.as_ptr().cast();
         // SAFETY: all-zero bytes are a valid `struct sg_table`.
         let mut table: bindings::sg_table = unsafe { zeroed() };
