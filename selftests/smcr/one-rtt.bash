@@ -69,7 +69,7 @@ idle() {
 			! smcnl dump lgr-smcr | grep -q "CONNS_NUM=[1-9]" &&
 				! ss -Htan | grep -qvE "^(LISTEN|TIME-WAIT)"
 		}
-		wait_for 30 idle || { smcnl dump lgr-smcr; ss -tan; smcnl sockets; exit 1; }
+		wait_for 30 idle || { ss -Htan | grep -v TIME-WAIT; smcnl dump lgr-smcr; smcnl sockets; exit 1; }
 		! cat /run/swarm.* 2> /dev/null | grep .'
 }
 

@@ -44,8 +44,7 @@ pub(crate) fn shutdown(this: &Arc<Task<Conn>>, how: c_int) -> Result<c_int> {
     let actions = actions.map_err(|_| Error::from(NetErrno::NotConn))?;
     Conn::act(this, &mut tx, actions, &mut after);
     drop(tx);
-    Conn::finish(this, after);
-    this.act_on_tcp();
+    Conn::finish_here(this, after);
     Ok(0)
 }
 
@@ -64,7 +63,7 @@ pub(crate) fn release(this: &Arc<Task<Conn>>, socket: Socket<'_>) {
     let actions = tx.closer.close(how, rings);
     Conn::act(this, &mut tx, actions, &mut after);
     drop(tx);
-    Conn::finish(this, after);
+    Conn::finish_here(this, after);
     if let Some(time) = linger.filter(|time| *time > 0 && !is_exiting()) {
         socket.wait(Share::All, time, || !this.tx.lock().closer.draining());
     }
@@ -80,11 +79,10 @@ pub(crate) fn reset(this: &Arc<Task<Conn>>) {
     let actions = tx.closer.close(Linger::Abort, rings);
     Conn::act(this, &mut tx, actions, &mut after);
     drop(tx);
-    Conn::finish(this, after);
-    this.act_on_tcp();
+    Conn::finish_here(this, after);
 }
 
-/// What is due, or has to wait for process context.
+/// What is due, or has to wait for process context; several may be at it at a time.
 pub(super) fn run(this: &Arc<Task<Conn>>) {
     let mut after = After::default();
     let now = clc::now();
@@ -105,14 +103,17 @@ pub(super) fn run(this: &Arc<Task<Conn>>) {
     let over = if tx.pending == 0 { tx.free } else { None };
     let next = earliest(tx.timer.map(|(_, at)| at), tx.cork_until);
     let next = earliest(next, lingers.then(|| now.after(LINGER_TIME)));
+    if let (None, Some(until)) = (over, next) {
+        // Under the lock: who has seen the end of what this is for kicks the task later,
+        // and it does not hold the connection until then.
+        Task::run_after(this, clc::jiffies_until(until));
+    }
     drop(tx);
     after.kick = false;
     Conn::finish(this, after);
     this.act_on_tcp();
     if let Some(release) = over {
         Conn::give_up(this, release != Release::Reusable);
-    } else if let Some(until) = next {
-        Task::run_after(this, clc::jiffies_until(until));
     }
 }
 
@@ -128,6 +129,15 @@ fn earliest(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
 const LINGER_TIME: u32 = 10;
 
 impl Conn {
+    /// As `finish`, without another thread for what has to be done in process context.
+    fn finish_here(this: &Arc<Task<Self>>, mut after: After) {
+        let due = core::mem::take(&mut after.kick);
+        Self::finish(this, after);
+        if due {
+            run(this);
+        }
+    }
+
     /// Does to TCP what is to be done. Process context.
     fn act_on_tcp(&self) {
         let action = self.tx.lock().tcp.take();

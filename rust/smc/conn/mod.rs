@@ -465,19 +465,21 @@ impl Conn {
             tx.tcp = actions.tcp;
             after.kick = true;
         }
+        if actions.free.is_some() {
+            tx.free = actions.free;
+            // Else who sees the last message come back sees to it.
+            after.kick |= tx.pending == 0;
+        }
         if let Some(timer) = actions.timer {
             let now = clc::now();
             let time = |timer| match timer {
                 Timer::Drain => DRAIN_TIME,
                 Timer::Orphan => ORPHAN_TIME,
             };
-            // Stopping one has the task let go of the connection.
-            after.kick |= timer.is_some() || tx.timer.is_some();
+            // Stopping one has the task let go of the connection, if the end of that
+            // does not.
+            after.kick |= timer.is_some() || tx.timer.is_some() && tx.free.is_none();
             tx.timer = timer.map(|timer| (timer, now.after(time(timer))));
-        }
-        if actions.free.is_some() {
-            tx.free = actions.free;
-            after.kick = true;
         }
         self.mirror(tx);
         if actions.discard {

@@ -38,6 +38,7 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{Arc, Mutex},
+    time::msecs_to_jiffies,
     types::ARef,
 };
 use smc_proto::{
@@ -49,6 +50,9 @@ use smc_proto::{
     },
 };
 
+/// Most often the Accept is right behind the SYN-ACK of a SYN with the Proposal. When
+/// it is not, in milliseconds, the handshake begins to wait for it.
+const ACCEPT_TIME: u32 = 100;
 /// SO_RCVLOWAT of the application is not known here.
 const NO_RCVLOWAT: i32 = -1;
 
@@ -198,12 +202,16 @@ impl Active {
         }
         match sock.state() {
             TcpState::Established | TcpState::Closing if Self::is_client_of_smc(sock) => {
-                self.on_syn_answered(sock);
+                let proposed = self.on_syn_answered(sock);
                 // Each byte counts, whatever the application has asked for.
                 let rcvlowat = sock.swap_rcvlowat(1);
                 self.rcvlowat.store(rcvlowat, Ordering::Release);
                 self.connected.store(true, Ordering::SeqCst);
-                self.on_message(sock, task);
+                if proposed && !self.has_thread() {
+                    Task::run_after(task, msecs_to_jiffies(ACCEPT_TIME));
+                } else {
+                    self.on_message(sock, task);
+                }
             }
             TcpState::Established | TcpState::Closing => {
                 fallback::to_plain(&self.owner, sock, Reason::PeerNoSmc);

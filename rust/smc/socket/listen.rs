@@ -224,7 +224,10 @@ impl Listener {
     pub(super) fn has_connection(&self, task: &Arc<Task<Self>>) -> bool {
         let mut queues = self.queues.lock();
         if !queues.has_ready() && !self.sock.acceptq_empty() {
-            self.sort(&mut queues, task);
+            let (_, due) = self.sort(&mut queues, task);
+            if let Some(passive) = due {
+                Task::kick(&passive);
+            }
         }
         queues.has_ready()
     }
@@ -244,7 +247,12 @@ impl Listener {
                 return Ok(Accepted::plain(child));
             }
             self.smc.take();
-            self.start(&mut queues, child, task);
+            // Without memory for its handshake it is closed.
+            if let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) {
+                if let Some(passive) = self.start(&mut queues, node, child, task) {
+                    Task::kick(&passive);
+                }
+            }
         }
         Err(EAGAIN)
     }
@@ -264,10 +272,15 @@ impl Listener {
         self.handshakes.load(Ordering::Relaxed) >= MAX_HANDSHAKES
     }
 
-    /// Takes everything out of TCP's queue; whether something is ready then that
-    /// was not before.
-    fn sort(&self, queues: &mut Queues, task: &Arc<Task<Self>>) -> bool {
+    /// Takes everything out of TCP's queue. Whether something is ready then that was
+    /// not before; and a handshake that is for the caller to run or to kick.
+    fn sort(
+        &self,
+        queues: &mut Queues,
+        task: &Arc<Task<Self>>,
+    ) -> (bool, Option<Arc<Task<Passive>>>) {
         let mut ready = false;
+        let mut due: Option<Arc<Task<Passive>>> = None;
         while queues.open && !self.is_full() && !self.sock.acceptq_empty() {
             let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) else {
                 break;
@@ -277,7 +290,11 @@ impl Listener {
             };
             if child.syn_smc() {
                 self.smc.take();
-                self.start_at(queues, node, child, task);
+                if let Some(passive) = self.start(queues, node, child, task) {
+                    if let Some(before) = due.replace(passive) {
+                        Task::kick(&before);
+                    }
+                }
             } else {
                 self.plain.take();
                 self.fell_back(&child, Reason::PeerNoSmc, None);
@@ -286,29 +303,23 @@ impl Listener {
                 ready = true;
             }
         }
-        ready
+        (ready, due)
     }
 
-    /// Begins the handshake of a connection, or closes it without memory for one.
-    fn start(&self, queues: &mut Queues, child: Child, task: &Arc<Task<Self>>) {
-        if let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) {
-            self.start_at(queues, node, child, task);
-        }
-    }
-
-    fn start_at(
+    /// Begins the handshake of a connection, or closes it without memory for one. It
+    /// is returned if there is something for it to do already.
+    fn start(
         &self,
         queues: &mut Queues,
         node: RBTreeNodeReservation<u64, Entry>,
         child: Child,
         task: &Arc<Task<Self>>,
-    ) {
+    ) -> Option<Arc<Task<Passive>>> {
         let key = queues.next | HANDSHAKES_FROM;
-        if let Ok(passive) = Passive::new(child, task.clone(), key) {
-            queues.insert(node, Entry::Handshake(passive.clone()));
-            self.handshakes.fetch_add(1, Ordering::Relaxed);
-            Passive::begin(&passive);
-        }
+        let passive = Passive::new(child, task.clone(), key).ok()?;
+        queues.insert(node, Entry::Handshake(passive.clone()));
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        Passive::begin(&passive).then_some(passive)
     }
 
     /// The handshake `key` is over: the connection is ready, if there is one.
@@ -372,9 +383,13 @@ impl Run for Listener {
     }
 
     fn run(this: &Arc<Task<Self>>) {
-        let ready = this.sort(&mut this.queues.lock(), this);
+        let (ready, due) = this.sort(&mut this.queues.lock(), this);
         if ready {
             this.sock.default_data_ready();
+        }
+        // Most often it is the only one: no need for another thread.
+        if let Some(passive) = due {
+            Passive::run_here(&passive);
         }
     }
 }

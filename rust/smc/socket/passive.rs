@@ -28,10 +28,7 @@ use crate::{
         wait::Waker,
     },
 };
-use core::{
-    sync::atomic::{AtomicBool, Ordering},
-    task::Poll,
-};
+use core::task::Poll;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -86,17 +83,13 @@ enum Pending {
 /// What leads from the child to its handshake.
 struct Hook {
     task: Arc<Task<Passive>>,
-    /// The Proposal has not come yet.
-    proposal: AtomicBool,
 }
 
 impl Events for Hook {
     fn data_ready(this: &Arc<Attached<Self>>, sock: &EventSock<'_>) {
-        // The Accept acknowledges the Proposal. What comes next may be a Decline, and
-        // the connection one of TCP.
-        if this.proposal.swap(false, Ordering::Relaxed) {
-            sock.delay_acks();
-        }
+        // The Accept acknowledges the Proposal, and the end of a short connection the
+        // Confirm. After a Decline TCP goes on as if nothing had been delayed.
+        sock.delay_acks();
         Task::kick(&this.task);
     }
 
@@ -145,17 +138,35 @@ impl Passive {
         )
     }
 
-    /// Starts it.
-    pub(super) fn begin(task: &Arc<Task<Self>>) {
+    /// Starts it. Whether there is something to do at once: the caller has it run, by
+    /// [`Task::kick`] or [`Passive::run_here`].
+    #[must_use]
+    pub(super) fn begin(task: &Arc<Task<Self>>) -> bool {
         let mut io = task.io.lock();
-        let deadline = io.server.deadline();
-        let started = io.hook_up(task);
-        drop(io);
-        match (started, deadline) {
-            // Nothing has come yet.
-            (Ok(false), Some(until)) => Task::run_after(task, clc::jiffies_until(until)),
-            // Whatever it is, it is for the work to see.
-            _ => Task::kick(task),
+        if let Some(until) = io.server.deadline() {
+            Task::run_after(task, clc::jiffies_until(until));
+        }
+        // Nothing has come yet, or whatever it is, it is for `run` to see.
+        !matches!(io.hook_up(task), Ok(false))
+    }
+
+    /// Runs it in this thread, which is not its task's, once it has begun.
+    ///
+    /// The task is due when `begin` said; who kicks it later runs after this.
+    pub(super) fn run_here(task: &Arc<Task<Self>>) {
+        let mut io = task.io.lock();
+        let due = io.server.deadline();
+        let ready = io.advance(task);
+        match ready {
+            Some(Ok(accepted)) => {
+                drop(io);
+                task.listener.finish(task.key, accepted, &task.listener);
+                // It is to let go of the handshake now.
+                Task::kick(task);
+            }
+            Some(Err(until)) if due.is_some_and(|due| due <= until) => {}
+            Some(Err(_)) => Task::kick(task),
+            None => {}
         }
     }
 
@@ -173,7 +184,6 @@ impl Io {
         let child = self.child.as_ref().ok_or(EINVAL)?;
         let hook = Hook {
             task: task.clone(),
-            proposal: AtomicBool::new(!child.has_input()),
         };
         let hook = Attached::new(None, hook)?;
         let locked = child.lock();
@@ -351,6 +361,23 @@ impl Io {
         Ok(())
     }
 
+    /// As far as it goes: what the listener gets, or when to look again; `None` if there
+    /// is nothing to be done any more, or by time.
+    fn advance(
+        &mut self,
+        task: &Arc<Task<Passive>>,
+    ) -> Option<Result<Option<Accepted>, Millis>> {
+        self.child.as_ref()?;
+        let end = match self.deferred {
+            None => self.step(&Waker::Passive(task.clone())),
+            Some(_) => Some(Ok(())),
+        };
+        match end {
+            None => self.server.deadline().map(Err),
+            Some(end) => Some(self.is_ready(end, task.listener.defer_accept())),
+        }
+    }
+
     /// The handshake has come to `end`: what is left of the connection, or when to
     /// look again whether accept() may have it.
     fn is_ready(&mut self, end: Result, defer: u32) -> Result<Option<Accepted>, Millis> {
@@ -385,24 +412,13 @@ impl Run for Passive {
 
     fn run(this: &Arc<Task<Self>>) {
         let mut io = this.io.lock();
-        if io.child.is_none() {
-            return;
-        }
-        let end = match io.deferred {
-            None => io.step(&Waker::Passive(this.clone())),
-            Some(_) => Some(Ok(())),
-        };
-        let ready = match end {
-            None => Err(io.server.deadline()),
-            Some(end) => io.is_ready(end, this.listener.defer_accept()).map_err(Some),
-        };
-        match ready {
-            Ok(accepted) => {
+        match io.advance(this) {
+            Some(Ok(accepted)) => {
                 drop(io);
                 this.listener.finish(this.key, accepted, &this.listener);
             }
-            Err(Some(until)) => Task::run_after(this, clc::jiffies_until(until)),
-            Err(None) => {}
+            Some(Err(until)) => Task::run_after(this, clc::jiffies_until(until)),
+            None => {}
         }
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct SynProposal {
 pub(super) struct Syn {
     /// The Proposal is with the SYN, and there was no answer yet.
     carried: AtomicBool,
+    /// Not all of it had room there.
+    has_rest: AtomicBool,
     /// The server has taken it.
     taken: AtomicBool,
     /// It went somewhere without SMC: a new connection is to be made.
@@ -63,6 +65,7 @@ impl Syn {
     pub(super) const fn new() -> Self {
         Self {
             carried: AtomicBool::new(false),
+            has_rest: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             astray: AtomicBool::new(false),
             attempts: AtomicU32::new(0),
@@ -131,6 +134,7 @@ impl Active {
         let done = socket.tcp_connect_with(syn.proof, &mut syn.to, data, |what| {
             if let SynSent::With(n) = what {
                 *sent = Some(n);
+                self.syn.has_rest.store(n < data.len(), Ordering::SeqCst);
                 self.syn.carried.store(true, Ordering::SeqCst);
             }
         });
@@ -188,10 +192,11 @@ impl Active {
         true
     }
 
-    /// TCP is connected, to a listener with SMC; contexts as in `on_state`.
-    pub(super) fn on_syn_answered(&self, sock: &EventSock<'_>) {
+    /// TCP is connected, to a listener with SMC; contexts as in `on_state`. Whether the
+    /// server has all of the Proposal, and its Accept is what comes next.
+    pub(super) fn on_syn_answered(&self, sock: &EventSock<'_>) -> bool {
         if !self.syn.carried.swap(false, Ordering::SeqCst) {
-            return;
+            return false;
         }
         let taken = sock.syn_data_acked();
         if taken {
@@ -207,6 +212,7 @@ impl Active {
         } else {
             Outcome::NotTaken
         });
+        taken && !self.syn.has_rest.load(Ordering::SeqCst)
     }
 
     /// The handshake is over; process context, before anything of it is given up.
