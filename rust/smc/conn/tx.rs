@@ -84,7 +84,7 @@ pub(crate) fn send(this: &Arc<Task<Conn>>, socket: Socket<'_>, msg: &Message<'_>
 pub(crate) fn flush(this: &Arc<Task<Conn>>) {
     let mut after = After::default();
     let mut tx = this.tx.lock();
-    tx.corked = false;
+    tx.set_cork(this, false);
     tx.nodelay = this.sock.is_nodelay();
     Conn::settle(this, &mut tx, &mut after);
     drop(tx);
@@ -106,7 +106,9 @@ impl Tx {
     /// Holds back what was written as the application has asked for.
     fn set_cork(&mut self, this: &Arc<Task<Conn>>, corked: bool) {
         self.corked = corked;
-        if corked && self.cork_until.is_none() {
+        if !corked {
+            self.cork_until = None;
+        } else if self.cork_until.is_none() {
             let until = clc::now().after(CORK_TIME);
             self.cork_until = Some(until);
             Task::run_after(this, clc::jiffies_until(until));
