@@ -48,7 +48,18 @@ refused() {
 	talk 5003 && counters client SENT=6 && on server 'pkill -x stream; sleep 0.5' &&
 		! talk 5003 && counters client FAILED=1 && peers client 'PORT=5003 STATE=0'
 }
-plan 11
+# What went wrong for many that were under way together went wrong once.
+together() {
+	serve 5006 43 && talk 5006 && talk 5006 &&
+		on server 'pkill -x stream; sleep 0.5; swarm server 2 0 5006 20 > /run/swarm.replaced 2>&1 & wait_listen 5006' &&
+		on client 'tc qdisc replace dev eth0 root netem delay 300ms && swarm client 43 0 $PEER 5006 20 20 100' &&
+		counters client 'NOT_SMC=[12][0-9]' && peers client 'PORT=5006 STATE=2 LEFT=[0-9]+ FAILURES=1$'
+	local status=$?
+	on client 'tc qdisc del dev eth0 root'
+	return $status
+}
+
+plan 12
 check "a server of SMC is known, on four ports" known
 check "it is replaced by servers of TCP" replace
 check "a connection works, after one round trip more" blocking
@@ -60,4 +71,5 @@ check "an application's own Fast Open is what it was" applications_own
 check "the server has no SMC any more" no_rdma
 check "no payload from a port that the application has chosen" bound
 check "a server that has gone: refused, and forgotten" refused
+check "one that was replaced while many connect" together
 finish

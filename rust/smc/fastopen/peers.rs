@@ -108,6 +108,10 @@ impl Peer {
     }
 
     fn suspend(&mut self, now: Millis) {
+        if now < self.suspended {
+            // It was under way when the first one went wrong: that says nothing new.
+            return;
+        }
         let time = BACK_OFF << self.failures.min(MAX_DOUBLED);
         self.failures = self.failures.saturating_add(1);
         self.suspended = now.after(time);
