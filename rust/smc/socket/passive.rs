@@ -182,9 +182,7 @@ impl Io {
     /// already.
     fn hook_up(&mut self, task: &Arc<Task<Passive>>) -> Result<bool> {
         let child = self.child.as_ref().ok_or(EINVAL)?;
-        let hook = Hook {
-            task: task.clone(),
-        };
+        let hook = Hook { task: task.clone() };
         let hook = Attached::new(None, hook)?;
         let locked = child.lock();
         Attached::attach(&hook, &locked)?;
@@ -363,10 +361,7 @@ impl Io {
 
     /// As far as it goes: what the listener gets, or when to look again; `None` if there
     /// is nothing to be done any more, or by time.
-    fn advance(
-        &mut self,
-        task: &Arc<Task<Passive>>,
-    ) -> Option<Result<Option<Accepted>, Millis>> {
+    fn advance(&mut self, task: &Arc<Task<Passive>>) -> Option<Result<Option<Accepted>, Millis>> {
         self.child.as_ref()?;
         let end = match self.deferred {
             None => self.step(&Waker::Passive(task.clone())),
