@@ -144,17 +144,20 @@ pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) 
         return conn::poll(&conn, socket, poll);
     }
     let attempts = || this.active().map_or(0, |active| active.attempts());
-    let mut attempt = attempts();
-    // In this order: what is decided after TCP has been looked at wakes again.
-    let mut mask = poll.tcp(socket);
-    while attempt != attempts() {
-        // What TCP has shown may be the end of a connection that was made anew.
-        attempt = attempts();
-        mask = poll.tcp(socket);
-    }
-    let phase = this.phase.lock().clone();
+    let (mask, phase) = loop {
+        let attempt = attempts();
+        // In this order: what is decided after TCP has been looked at wakes again.
+        let mask = poll.tcp(socket);
+        let phase = this.phase.lock().clone();
+        if matches!(&phase, Phase::Connecting(active) if active.is_astray()) {
+            return 0;
+        }
+        // Else what TCP has shown may be the end of a connection that was made anew.
+        if attempt == attempts() {
+            break (mask, phase);
+        }
+    };
     match phase {
-        Phase::Connecting(active) if active.is_astray() => 0,
         Phase::Connecting(_) => match socket.sock().state() {
             TcpState::Established | TcpState::Closing => mask & uapi::EPOLLERR,
             _ => mask,
