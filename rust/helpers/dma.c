@@ -8,8 +8,8 @@
 #include <rdma/ib_verbs.h>
 
 /*
- * Zeroed, each with a count of its own: a pipe may keep one of them.  Without them
- * there is something smaller to try: nothing is reclaimed.
+ * Each with a count of its own: a pipe may keep one of them.  Without them there is
+ * something smaller to try: nothing is reclaimed.
  */
 struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
 {
