@@ -69,7 +69,7 @@ def run(setup: Setup, plan: Plan, top: Path, before: Optional[Results]) -> int:
     print(text.report(results), flush=True)
     if plan.steps():
         print(f"All of it, with charts: {write(results, setup.out)}", flush=True)
-    return 1 if results.failures() else 0
+    return 1 if results.failed() else 0
 
 
 def measure(stage: Stage, plan: Plan, results: Results) -> None:

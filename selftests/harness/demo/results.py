@@ -4,7 +4,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from .parse import Counters, Wrk
 from .plan import BASE, ROWS, WIRES, Row
@@ -96,14 +96,25 @@ class Results:
     def wires(self) -> List[str]:
         return list(dict.fromkeys(load.wire for load in self.load))
 
-    def failures(self) -> List[str]:
-        """A line for everything that makes the run a failed one."""
-        lines = [f"{load.row}, {load.wire}, {load.column}: {load.problem}"
+    def _failed_values(self) -> List[Tuple[str, str]]:
+        """The row of each, and a line that says what it is."""
+        lines = [(load.row, f"{load.row}, {load.wire}, {load.column}: {load.problem}")
                  for load in self.load if load.problem]
         for what, values in (("latency", self.latency), ("frames", self.frames),
                              ("memory", self.memory)):
-            lines += [f"{value.row}, {what}: {value.problem}" for value in values if value.problem]
-        return lines + self.problems
+            lines += [(value.row, f"{value.row}, {what}: {value.problem}")
+                      for value in values if value.problem]
+        return lines
+
+    def failures(self) -> List[str]:
+        """A line for everything that did not work."""
+        return [line for _, line in self._failed_values()] + self.problems
+
+    def failed(self) -> bool:
+        """Whether the run is a failed one. What the C module does not do is shown, and no
+        more: nobody can mend it here."""
+        others = {row.name for row in ROWS if row.module == "smc"}
+        return bool(self.problems or any(row not in others for row, _ in self._failed_values()))
 
     def sort(self) -> None:
         """As the tables have them, however they were measured."""

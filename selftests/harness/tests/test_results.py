@@ -85,12 +85,21 @@ class Kept(unittest.TestCase):
         self.assertEqual(results.failures(), [])
         results.cell("bare", C.name, "-c1 -t1").problem = "errors: read 1"
         results.latency[1].problem = "6 of 7 connections"
+        self.assertEqual(len(results.failures()), 2)
+        self.assertFalse(results.failed())
         results.frames[0].problem = "no connection"
         results.memory[2].problem = "took too long"
         results.problems.append("server has gone")
         self.assertEqual(results.failures(), [
             "C smc, bare, -c1 -t1: errors: read 1", "C smc, latency: 6 of 7 connections",
             "TCP, frames: no connection", "smc_rs 2-RTT, memory: took too long", "server has gone"])
+        self.assertTrue(results.failed())
+        results.frames[0].problem = results.memory[2].problem = None
+        self.assertTrue(results.failed())
+        results.problems.clear()
+        self.assertFalse(results.failed())
+        results.memory[2].problem = "took too long"
+        self.assertTrue(results.failed())
 
 
 class Parts(unittest.TestCase):
