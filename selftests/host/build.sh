@@ -12,6 +12,8 @@ mkdir -p "$tree"
 cp -r "$SMC_RS_TOP"/{Kbuild,rust,scripts,patches} "$tree/"
 mkdir -p "$tree/selftests" && cp "$SMC_RS_SELFTESTS"/config* "$tree/selftests/"
 export SMC_RS_BUILD=$tree/build
+# What is made here is not run: without optimisation it is there sooner.
+export KRUSTFLAGS=-Copt-level=0
 
 build() { "$tree/scripts/module.sh" modules "${1:-$SMC_RS_KDIR_BASE}" > "$SMC_RS_TEST_OUT/build.log" 2>&1; }
 made() { grep -oE '^  (RUSTC|CC|BINDGEN|GEN) .*' "$SMC_RS_TEST_OUT/build.log" | sed 's,.*/,,' | sort | xargs; }
