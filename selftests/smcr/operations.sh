@@ -6,6 +6,7 @@
 # has made, beside the C module.
 #
 # hosts: server=none client=none
+# kernel: base
 # limit: 300
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 

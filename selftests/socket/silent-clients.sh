@@ -40,7 +40,7 @@ alone() { on client 'stream client 43 0 $PEER 5000 1 1000'; }
 # Others come all the while, from the first silent one to the last that goes.
 flood() {
 	on -t 170 client "
-		halfopen eth0 10.98.0.1 02:53:4d:43:00:02 \$PEER \$PEER_MAC 5000 $N 64 > /run/halfopen &
+		halfopen eth0 10.98.0.1 02:53:4d:43:00:02 \$PEER \$PEER_MAC 5000 $N 64 > /run/halfopen 2>&1 &
 		sleep 1
 		served=0
 		while kill -0 \$! 2> /dev/null; do
@@ -63,8 +63,8 @@ no_threads() {
 	[ "$inuse" -ge 600 ] && [ "$threads" -le $((peace + 16)) ]
 }
 
-all_offered() { on client 'cat /run/halfopen' | grep -x "established $N with_option $N"; }
-all_ended() { on client 'cat /run/halfopen' | grep -x "ended $N"; }
+all_offered() { on client 'cat /run/halfopen' | tee /dev/stderr | grep -x "established $N with_option $N"; }
+all_ended() { on client 'cat /run/halfopen' | tee /dev/stderr | grep -x "ended $N"; }
 nothing_left() { on server 'wait_for 20 sh -c "! ss -tan | grep -q :5000.*10.98" || { ss -tan | head; exit 1; }'; }
 
 plan 7
