@@ -10,6 +10,7 @@
 #
 # hosts: server=none client=none
 # limit: 1200
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/api/lib.bash"
 

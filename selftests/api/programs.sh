@@ -10,6 +10,7 @@
 #
 # hosts: server=none client=none
 # limit: 900
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 # In the guests.

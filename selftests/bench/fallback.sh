@@ -95,7 +95,7 @@ serve() {
 		echo \$! > /tmp/pids
 		$as iperf3 -s > /tmp/iperf3.log 2>&1 &
 		echo \$! >> /tmp/pids
-		$as stream server 2 0 5000 1000000 > /tmp/stream.log 2>&1 &
+		$as stream-dynamic server 2 0 5000 1000000 > /tmp/stream.log 2>&1 &
 		echo \$! >> /tmp/pids
 		for port in 8080 5201 5000; do wait_for 30 listening \$port || exit 1; done
 		n=\$(smc_sockets)
@@ -114,13 +114,13 @@ ask() {
 	as=$(as "$1")
 	on -t $((SECONDS_EACH * 3 + 180)) client "$GUEST
 		next_module $1 >&2 || exit 1
-		one() { $as stream client 2 0 \$PEER 5000 1 0; }
+		one() { $as stream-dynamic client 2 0 \$PEER 5000 1 0; }
 		if [ $1 = none ]; then one; else fallback_seen one; fi > /dev/null || { echo 'not an SMC socket'; exit 1; }
 		set -o pipefail
 		$as wrk -t 1 -c 8 -d ${SECONDS_EACH}s --timeout 60s http://\$PEER:8080/small | requests &&
 			$as wrk -t 1 -c 8 -d ${SECONDS_EACH}s --timeout 60s -H 'Connection: close' http://\$PEER:8080/small | requests &&
 			$as iperf3 -c \$PEER -t $SECONDS_EACH -f k | mbits &&
-			$as stream client 2 0 \$PEER 5000 $CONNECTS 0 | median"
+			$as stream-dynamic client 2 0 \$PEER 5000 $CONNECTS 0 | median"
 }
 
 # measure ROUND CONFIG

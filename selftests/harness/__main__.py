@@ -14,11 +14,11 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Callable
+from typing import Callable, List, Tuple
 
 from . import demo, ktap
 from .guest import Setup, probe_accel
-from .suite import Suite, discover, stderr_log
+from .suite import Suite, Test, discover, stderr_log
 
 SELFTESTS = Path(__file__).resolve().parent.parent
 TOP = SELFTESTS.parent
@@ -27,8 +27,13 @@ TOP = SELFTESTS.parent
 def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
     """How guests of each flavour are made, as run.sh says in the environment."""
     cache = Path(os.environ["SMC_RS_CACHE"])
+    lock = threading.Lock()
 
     def setup(flavour: str) -> Setup:
+        with lock:
+            return make(flavour)
+
+    def make(flavour: str) -> Setup:
         kdir = Path(os.environ[f"SMC_RS_KDIR_{flavour.upper()}"])
         built = Path(os.environ[f"SMC_RS_MODULE_{flavour.upper()}"])
         # A copy: a build meanwhile shall not change what is tested.
@@ -40,7 +45,9 @@ def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
             kdir=kdir, flavour=flavour, module=module,
             vng=Path(os.environ["SMC_RS_VNG"]),
             accel=probe_accel(kdir / "bzImage.boot", cache),
-            out=out, sockets=sockets)
+            out=out, sockets=sockets,
+            # Where this is run by a test that lets others have the CPUs first.
+            behind=os.getpriority(os.PRIO_PROCESS, 0) > 0)
 
     return setup
 
@@ -75,36 +82,62 @@ def main() -> int:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def apart(setup: Callable[[str], Setup], sockets: Path) -> Callable[[str], Setup]:
-    """The same, on a wire of their own."""
-    own = sockets / "beside"
-    own.mkdir()
-    return lambda flavour: dataclasses.replace(setup(flavour), sockets=own)
+class Beside(threading.Thread):
+    """Runs tests while others run, on a wire of their own, and leaves those the CPUs."""
+
+    def __init__(self, name: str, tests: List[Tuple[Test, str]], suite: Callable[..., Suite],
+                 setup: Callable[[str], Setup], sockets: Path):
+        super().__init__(daemon=True)
+        own = sockets / name
+        own.mkdir()
+        self.tests = tests
+        self.suite = suite(
+            lambda flavour: dataclasses.replace(setup(flavour), sockets=own, behind=True),
+            sockets=own, behind=True)
+
+    def run(self) -> None:
+        for test, flavour in self.tests:
+            self.suite.run(test, flavour, False)
+        self.suite.close()
+
+    def end(self) -> None:
+        """Also before its time."""
+        self.suite.end()
+        self.suite.close()
 
 
 def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> int:
     tests = discover(SELFTESTS, args.folders, args.only)
     runs = [(t, t.kernel or args.flavour) for t in tests]
-    # What needs none of the guests, or one of another kernel, goes on beside: the
-    # others wait for the wire or for a timer half of the time.
+    # What needs none of the guests, or one of another kernel, and what does not mind
+    # having to wait goes on beside: the others wait for the wire or for a timer half of
+    # the time.
     inside = [(t, f) for t, f in runs if t.hosts and f == args.flavour]
-    beside = [(t, f) for t, f in runs if (t, f) not in inside]
+    # Two pairs of guests in the debug kernel would take more memory than some have.
+    guests = [(t, f) for t, f in inside if t.beside and args.flavour == "base"]
+    host = [(t, f) for t, f in runs if (t, f) not in inside]
+    inside = [(t, f) for t, f in inside if (t, f) not in guests]
     writer = ktap.Writer(sys.stdout, len(tests))
-    environment = {"SMC_RS_SELFTESTS": str(SELFTESTS), "SMC_RS_SOCKETS": str(sockets)}
-    suite = Suite(setup, out, writer, environment, stderr_log)
-    host = Suite(apart(setup, sockets), out, writer, environment, stderr_log)
-    thread = threading.Thread(target=lambda: [host.run(t, f, False) for t, f in beside],
-                              daemon=True)
-    thread.start()
+
+    def make(setups: Callable[[str], Setup], sockets: Path, behind: bool) -> Suite:
+        environment = {"SMC_RS_SELFTESTS": str(SELFTESTS), "SMC_RS_SOCKETS": str(sockets)}
+        return Suite(setups, out, writer, environment, stderr_log, behind)
+
+    suite = make(setup, sockets, False)
+    besides = [Beside("host", host, make, setup, sockets),
+               Beside("guests", guests, make, setup, sockets)]
+    for thread in besides:
+        thread.start()
     try:
         for test, flavour in inside:
             suite.run(test, flavour)
         suite.close()
-        thread.join()
+        for thread in besides:
+            thread.join()
     finally:
         suite.close()
-        host.end()
-        host.close()
+        for thread in besides:
+            thread.end()
     writer.summary()
     if writer.number == 0:
         stderr_log("no such test")

@@ -144,7 +144,8 @@ class Report:
     def passthrough(self, line: str) -> None:
         self.line(f"    {line}")
 
-    def end(self, counts: Counts, failure: Optional[str], skip: Optional[str]) -> None:
+    def end(self, counts: Counts, failure: Optional[str], skip: Optional[str],
+            cpu: float) -> None:
         if failure is not None and counts.failed == 0:
             counts.failed += 1
         if skip is not None and failure is None and not (counts.passed or counts.skipped):
@@ -154,7 +155,8 @@ class Report:
         self.tail = f" # SKIP {skip}" if skip is not None and failure is None else ""
         if failure is not None:
             self.comment(f"{self.name}: {failure}")
-        self.comment(f"{self.name} took {time.monotonic() - self.began:.1f} s")
+        self.comment(f"{self.name} took {time.monotonic() - self.began:.1f} s, "
+                     f"{cpu:.1f} s of CPU")
         self.writer.end(self)
 
 

@@ -8,8 +8,11 @@ A test is an executable that speaks KTAP, with a header of comments:
     # kernel: base | debug                only on that kernel; no line: on the
                                           kernel of the run
     # limit: 120                          seconds it may take
+    # beside: yes                         in guests of its own, as quickly as other
+                                          tests leave it the CPUs
 """
 
+import itertools
 import os
 import re
 import signal
@@ -17,19 +20,24 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
 from . import console, ktap
 from .control import Control
-from .guest import HOSTS, Guest, GuestError, Setup
+from .guest import HOSTS, Guest, GuestError, Setup, stand_behind
 
 SKIP_ALL = re.compile(r"^1\.\.0\s*#\s*SKIP\s*(.*)$", re.M)
 # A debug kernel under TCG is this much slower.
 DEBUG_FACTOR = 4
+# And what leaves the CPUs to others.
+BEHIND_FACTOR = 3
 # How often a boot is tried: emulators crash, if seldom.
 BOOTS = 3
+# The number of each boot of a run.
+BOOT = itertools.count(1)
 RUNS = 2
 
 
@@ -40,6 +48,7 @@ class Test:
     hosts: Dict[str, str] = field(default_factory=dict)
     kernel: Optional[str] = None
     limit: float = 60
+    beside: bool = False
 
     @staticmethod
     def load(path: Path, top: Path) -> "Test":
@@ -47,7 +56,7 @@ class Test:
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.startswith("#"):
                 break
-            m = re.match(r"#\s*(hosts|kernel|limit):\s*(.*\S)", line)
+            m = re.match(r"#\s*(hosts|kernel|limit|beside):\s*(.*\S)", line)
             if not m:
                 continue
             key, value = m.groups()
@@ -55,6 +64,8 @@ class Test:
                 test.limit = float(value)
             elif key == "kernel":
                 test.kernel = value
+            elif key == "beside":
+                test.beside = value == "yes"
             else:
                 for word in value.split():
                     host, _, module = word.partition("=")
@@ -76,20 +87,28 @@ def discover(top: Path, folders: List[str], pattern: Optional[str]) -> List[Test
     return tests
 
 
+def at_once(guests: Dict[str, Guest], what: Callable[[str, Guest], object]) -> Dict:
+    """Does the same in all of these, and gives the result for each."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(guests, pool.map(what, guests.keys(), guests.values())))
+
+
 class Suite:
     """Runs tests for which guests of each flavour are booted as needed."""
 
     def __init__(self, setups: Callable[[str], Setup], out: Path, writer: ktap.Writer,
-                 environment: Dict[str, str], log: Callable[[str], None]):
+                 environment: Dict[str, str], log: Callable[[str], None], behind: bool = False):
+        self.behind = behind
         self.setups = setups
         self.out = out
         self.writer = writer
         self.environment = environment
         self.log = log
         self.guests: Dict[Tuple[str, str], Guest] = {}
-        self.generation = 0
         self.report: Optional[ktap.Report] = None
         self.process: Optional[subprocess.Popen] = None
+        # What tests have had of this machine's CPUs, without their guests.
+        self.cpu = 0.0
 
     # ---- guests ----------------------------------------------------------
 
@@ -116,12 +135,11 @@ class Suite:
         self.log(f"booting {' and '.join(missing)} ({flavour} kernel, {setup.accel})")
         start = time.monotonic()
         for host in missing:
-            self.generation += 1
-            guest = Guest(setup, host, self.generation)
+            guest = Guest(setup, host, next(BOOT))
             guest.start()
             self.guests[flavour, host] = guest
         for host in missing:
-            self.guests[flavour, host].wait_ready(900 if flavour == "debug" else 240)
+            self.guests[flavour, host].wait_ready(900 if flavour == "debug" or self.behind else 240)
         self.log(f"up after {time.monotonic() - start:.1f} s")
 
     def _drop(self, flavour: str, host: str) -> None:
@@ -143,6 +161,9 @@ class Suite:
             guest.stop()
         self.guests.clear()
 
+    def _cpu_seconds(self) -> float:
+        return self.cpu + sum(guest.cpu_seconds() for guest in self.guests.values())
+
     # ---- one test --------------------------------------------------------
 
     def run(self, test: Test, flavour: str, foreground: bool = True) -> bool:
@@ -152,6 +173,7 @@ class Suite:
         out.mkdir(parents=True, exist_ok=True)
         self.report = self.writer.begin(name, foreground)
         counts, failure, skip = ktap.Counts(), None, None
+        before = self._cpu_seconds()
         for attempt in range(RUNS):
             try:
                 counts, failure, skip = self._run(test, flavour, out)
@@ -163,7 +185,8 @@ class Suite:
                 if not lost or attempt == RUNS - 1:
                     break
                 self.report.comment(f"{name}: {failure}, by no fault of its kernel; once more")
-        self.report.end(counts, failure, skip)
+        # Guests that have ended meanwhile took theirs with them.
+        self.report.end(counts, failure, skip, max(0.0, self._cpu_seconds() - before))
         return failure is None
 
     def _run(self, test: Test, flavour: str, out: Path):
@@ -172,12 +195,13 @@ class Suite:
             self._boot(flavour, sorted(test.hosts, reverse=True))
             guests = {h: self.guests[flavour, h] for h in test.hosts}
         slow = DEBUG_FACTOR if flavour == "debug" else 1
+        if self.behind and test.hosts:
+            slow *= BEHIND_FACTOR
         marks = {h: g.console_size() for h, g in guests.items()}
         capture = guests.get("server") or next(iter(guests.values()), None)
         pcap_mark = capture.pcap_size() if capture else 0
-        for host, guest in guests.items():
-            status, text = guest.run(f"guest_reset; leak_clear; module_in {test.hosts[host]}",
-                                     60 * slow, admin=True)
+        for host, (status, text) in at_once(guests, lambda host, guest: self._prepare(
+                guest, test.hosts[host], slow)).items():
             if status != 0:
                 return ktap.Counts(), (f"{host}: module {test.hosts[host]} did not load: "
                                        f"{text.decode(errors='replace')[-400:]}"), None
@@ -230,6 +254,8 @@ class Suite:
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    start_new_session=True, env=env, cwd=out)
         self.process = process
+        if self.behind:
+            stand_behind(process.pid)
         expired = threading.Event()
 
         def expire() -> None:
@@ -249,7 +275,9 @@ class Suite:
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             timer.cancel()
             timer.join()
-            status = process.wait()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = status = os.waitstatus_to_exitcode(status)
+            self.cpu += usage.ru_utime + usage.ru_stime
         finally:
             self.process = None
             timer.cancel()
@@ -264,17 +292,31 @@ class Suite:
         """Where tests reach the guests."""
         return Path(self.environment["SMC_RS_SOCKETS"]) / f"control-{id(self)}"
 
+    @staticmethod
+    def _prepare(guest: Guest, module: str, slow: float):
+        """Gives the guest the state that a test starts from."""
+        reset = "" if guest.clean else "guest_reset; "
+        guest.clean = False
+        return guest.run(f"{reset}leak_clear; module_in {module}", 60 * slow, admin=True)
+
+    @staticmethod
+    def _put_back(guest: Guest, slow: float):
+        """Ends what is left of a test; prints what it has leaked."""
+        # One that hangs need not have the time that the rest may take.
+        guest.run("true", 5 * slow, admin=True, grace=5 * slow)
+        status, text = guest.run(
+            f"dmesg > {guest.share}/dmesg; guest_end_test && guest_reset && leak_report",
+            60 * slow, admin=True, grace=10 * slow)
+        guest.clean = status == 0
+        return status, text
+
     def _aftermath(self, guests: Dict[str, Guest], marks: Dict[str, int], out: Path,
                    slow: float) -> Optional[str]:
         """What the test left behind in the guests that it must not."""
         bad = None
-        for guest in guests.values():
-            # One that hangs need not have the time that the rest may take.
-            guest.run("true", 5 * slow, admin=True, grace=5 * slow)
+        ends = at_once(guests, lambda _, guest: self._put_back(guest, slow))
         for host, guest in guests.items():
-            status, text = guest.run(
-                f"dmesg > {guest.share}/dmesg; guest_end_test && guest_reset && leak_report",
-                60 * slow, admin=True, grace=10 * slow)
+            status, text = ends[host]
             report = text.decode(errors="replace")
             (guest.share / "dmesg").replace(out / f"dmesg-{host}")
             if status != 0:

@@ -16,6 +16,7 @@ guest_setup() {
 	mkdir -p /run/smc_rs.cgroup
 	mount -t cgroup2 none /run/smc_rs.cgroup
 	mkdir -p /run/smc_rs.cgroup/test
+	mkfifo /run/smc_rs.nap
 	ip link set lo up
 	settings > /run/settings
 	guest_reset
@@ -29,47 +30,56 @@ settings() {
 
 # Gives them the values that they had at first.
 settings_back() {
-	local file value
-	settings | diff - /run/settings | sed -n 's/^> //p' | while IFS=: read -r file value; do
-		echo "$value" > "/proc/sys/net/$file" || echo "cannot restore $file"
-	done
+	local file value now
+	while IFS=: read -r file value; do
+		read -r now < "/proc/sys/net/$file"
+		[ "$now" = "$value" ] || echo "$value" > "/proc/sys/net/$file" || echo "cannot restore $file"
+	done < /run/settings
 }
 
 # Ends every process that a test has started; they hold sockets, and so the
 # module.
 guest_end_test() {
-	local i
+	local populated
 	echo 1 > /run/smc_rs.cgroup/test/cgroup.kill
-	for i in {1..50}; do
-		grep -q 'populated 0' /run/smc_rs.cgroup/test/cgroup.events && return
-		sleep 0.1
+	for _ in {1..50}; do
+		read -r _ populated < /run/smc_rs.cgroup/test/cgroup.events
+		[ "$populated" != 0 ] || return 0
+		nap 0.1
 	done
 	echo "processes of the test do not end:"
 	cat /run/smc_rs.cgroup/test/cgroup.procs
 	return 1
 }
 
-# The state that each test starts from: nothing loaded, a bare wire.
+# The state that each test starts from: nothing loaded, a bare wire.  With few
+# programs: it is there twice for each test, and each costs what a test's own does.
 guest_reset() {
+	local device
 	modules_out || { lsmod; return 1; }
 	settings_back
-	# Cookies of Fast Open, for one.
-	ip tcp_metrics flush > /dev/null 2>&1
-	rdma link delete rxe0 2>/dev/null
-	rdma link delete rxe1 2>/dev/null
+	for device in /sys/class/infiniband/rxe*; do
+		[ ! -e "$device" ] || rdma link delete "${device##*/}"
+	done
 	tc qdisc del dev eth0 root 2>/dev/null
-	ip link set eth0 down
-	ip addr flush dev eth0
-	sysctl -q -w net.ipv6.conf.eth0.accept_dad=0 net.ipv6.conf.eth0.router_solicitations=0
-	ip link set eth0 mtu 1500 up
-	ip addr add "$ADDR/24" dev eth0
-	ip addr add "$ADDR6/64" dev eth0 nodad
-	# No ARP or ND in the middle of what a test counts.
-	ip neigh replace "$PEER" lladdr "$PEER_MAC" dev eth0 nud permanent
-	ip neigh replace "$PEER6" lladdr "$PEER_MAC" dev eth0 nud permanent
+	echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad
+	echo 0 > /proc/sys/net/ipv6/conf/eth0/router_solicitations
+	# The metrics are cookies of Fast Open, for one.  No ARP or ND in the middle of
+	# what a test counts.
+	ip -batch - <<-END
+		tcp_metrics flush
+		link set eth0 down
+		addr flush dev eth0
+		link set eth0 mtu 1500 up
+		addr add $ADDR/24 dev eth0
+		addr add $ADDR6/64 dev eth0 nodad
+		neigh replace $PEER lladdr $PEER_MAC dev eth0 nud permanent
+		neigh replace $PEER6 lladdr $PEER_MAC dev eth0 nud permanent
+	END
 }
 
-loaded() { grep -q "^$1 " /proc/modules; }
+# One that is built in has a folder there as well, but no state.
+loaded() { [ -e "/sys/module/$1/initstate" ]; }
 
 # modules_out: unloads any SMC module; fails if one does not go.
 modules_out() {
@@ -91,7 +101,10 @@ module_in() {
 }
 
 # A soft-RoCE device on the wire.
-rxe_up() { rdma link show rxe0/1 2>/dev/null || rdma link add rxe0 type rxe netdev eth0; }
+rxe_up() { [ -e /sys/class/infiniband/rxe0 ] || rdma link add rxe0 type rxe netdev eth0; }
+
+# nap SECONDS: sleep(1) without a program
+nap() { ! read -rt "$1" <> /run/smc_rs.nap; }
 
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for() {
@@ -99,12 +112,25 @@ wait_for() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || { echo "waited in vain for: $*"; return 1; }
-		sleep 0.1
+		nap 0.1
 	done
 }
 
 # wait_listen PORT: until a server listens there; an SMC server's TCP socket does.
-listening() { ss -Hltn "sport = :$1" | grep -q .; }
+# The kernel lists those that listen first.
+listening() {
+	local port file address state
+	printf -v port %04X "$1"
+	for file in /proc/net/tcp /proc/net/tcp6; do
+		{
+			read -r _
+			while read -r _ address _ state _ && [ "$state" = 0A ]; do
+				[ "${address##*:}" != "$port" ] || return 0
+			done
+		} < $file
+	done
+	return 1
+}
 wait_listen() { wait_for 20 listening "$1"; }
 
 # What one can count on to be free at first sight.

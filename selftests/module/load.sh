@@ -5,6 +5,7 @@
 #
 # hosts: server=none
 # limit: 90
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 names="INET6_SMC INET_SMC SMC SMC6"

@@ -5,6 +5,7 @@
 #
 # hosts: server=none
 # limit: 90
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 # Module auto-loading would run modprobe for each combination that nobody serves.

@@ -5,6 +5,7 @@
 #
 # hosts: server=none
 # limit: 300
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/netlink/lib.bash"
 

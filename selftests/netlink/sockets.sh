@@ -6,6 +6,7 @@
 #
 # hosts: server=none client=none
 # limit: 300
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 # One peer of each kind: an SMC one and a TCP one. On the client an idle socket, a

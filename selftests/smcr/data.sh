@@ -5,6 +5,7 @@
 #
 # hosts: server=smc_rs client=smc_rs
 # limit: 900
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"
 data_tests

@@ -7,6 +7,7 @@
 #
 # hosts: server=none client=none
 # limit: 400
+# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 NO_DEVICE=0x3030000 PEER_NO_SMC=0x3010000 PEER_DECLINED=0x5000000 OPTION=0x3060000
