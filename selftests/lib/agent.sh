@@ -10,7 +10,7 @@
 #   off        ends the guest
 #
 # A script is a fork of this shell: programs to begin with would cost it more than
-# most scripts do.
+# most scripts do. It has no numbers for its jobs: kill $!, not %1.
 share=$1
 host=$2
 here=$(dirname "$(readlink -f "$0")")

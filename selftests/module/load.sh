@@ -20,12 +20,12 @@ socket_afnosupport() { on server '! sockets 43 1 0' | grep -x '43 1 0 EAFNOSUPPO
 
 held_by_socket() {
 	on server '
-		sockets hold 43 1 0 &
-		sockets hold 2 1 256 &
+		sockets hold 43 1 0 & holders=$!
+		sockets hold 2 1 256 & holders="$holders $!"
 		for i in {1..100}; do [ "$(cat /sys/module/smc_rs/refcnt)" -ge 4 ] && break; sleep 0.1; done
 		rmmod smc_rs && { echo "unloaded under an open socket"; exit 1; }
 		loaded smc_rs || { echo "gone"; exit 1; }
-		kill %1 %2; wait
+		kill $holders; wait
 		rmmod smc_rs
 	'
 }

@@ -94,9 +94,9 @@ test_link() {
 # SMC-D over the loopback device: only the CLC messages leave the module.
 loopback() {
 	both 'pkill -x stream; sleep 1'
-	on server 'module_in smc && smcnl ueid-add SMC-RS-SELFTEST || exit 1; tcpdump -q -i lo -w /run/lo.pcap tcp port 5005 2>/dev/null & sleep 2
+	on server 'module_in smc && smcnl ueid-add SMC-RS-SELFTEST || exit 1; tcpdump -q -i lo -w /run/lo.pcap tcp port 5005 2>/dev/null & dump=$!; sleep 2
 		stream server 43 0 5005 1 > /dev/null & wait_listen 5005
-		stream client 43 0 127.0.0.1 5005 1 100; sleep 1; kill %1; wait %1
+		stream client 43 0 127.0.0.1 5005 1 100; sleep 1; kill $dump; wait $dump
 		echo --; base64 /run/lo.pcap' > "$SMC_RS_TEST_OUT/lo.b64" || return 1
 	sed "1,/^--$/d" "$SMC_RS_TEST_OUT/lo.b64" | base64 -d > "$SMC_RS_TEST_OUT/lo.pcap"
 	{
