@@ -13,8 +13,9 @@ import signal
 import sys
 import tempfile
 import threading
+from collections import deque
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, Deque, List, Tuple
 
 from . import demo, ktap
 from .guest import Setup, probe_accel
@@ -22,6 +23,9 @@ from .suite import Suite, Test, discover, stderr_log
 
 SELFTESTS = Path(__file__).resolve().parent.parent
 TOP = SELFTESTS.parent
+
+# Tests, and the kernel that each has.
+Runs = List[Tuple[Test, str]]
 
 
 def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
@@ -83,14 +87,18 @@ def main() -> int:
 
 
 class Beside(threading.Thread):
-    """Runs tests while others run, on a wire of their own, and leaves those the CPUs."""
+    """Runs tests while others run, on a wire of their own, and leaves those the CPUs.
 
-    def __init__(self, name: str, tests: List[Tuple[Test, str]], suite: Callable[..., Suite],
+    Then it takes its turn at those that nobody has begun: they need no guests.
+    """
+
+    def __init__(self, name: str, tests: Runs, anywhere: Deque, suite: Callable[..., Suite],
                  setup: Callable[[str], Setup], sockets: Path):
         super().__init__(daemon=True)
         own = sockets / name
         own.mkdir()
         self.tests = tests
+        self.anywhere = anywhere
         self.suite = suite(
             lambda flavour: dataclasses.replace(setup(flavour), sockets=own, behind=True),
             sockets=own, behind=True)
@@ -99,9 +107,15 @@ class Beside(threading.Thread):
         for test, flavour in self.tests:
             self.suite.run(test, flavour, False)
         self.suite.close()
+        try:
+            while True:
+                self.suite.run(*self.anywhere.popleft(), False)
+        except IndexError:
+            pass  # none is left
 
     def end(self) -> None:
         """Also before its time."""
+        self.anywhere.clear()
         self.suite.end()
         self.suite.close()
 
@@ -115,8 +129,9 @@ def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> 
     inside = [(t, f) for t, f in runs if t.hosts and f == args.flavour]
     # Two pairs of guests in the debug kernel would take more memory than some have.
     guests = [(t, f) for t, f in inside if t.beside and args.flavour == "base"]
-    host = [(t, f) for t, f in runs if (t, f) not in inside]
+    others = [(t, f) for t, f in runs if t.hosts and (t, f) not in inside]
     inside = [(t, f) for t, f in inside if (t, f) not in guests]
+    anywhere = deque((t, f) for t, f in runs if not t.hosts)
     writer = ktap.Writer(sys.stdout, len(tests))
 
     def make(setups: Callable[[str], Setup], sockets: Path, behind: bool) -> Suite:
@@ -124,8 +139,8 @@ def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> 
         return Suite(setups, out, writer, environment, stderr_log, behind)
 
     suite = make(setup, sockets, False)
-    besides = [Beside("host", host, make, setup, sockets),
-               Beside("guests", guests, make, setup, sockets)]
+    besides = [Beside("others", others, anywhere, make, setup, sockets),
+               Beside("guests", guests, anywhere, make, setup, sockets)]
     for thread in besides:
         thread.start()
     try:
