@@ -126,18 +126,15 @@ fn gid_v2(
                 .netdev()
                 .is_some_and(|own| own.ifindex() == netdev.ifindex())
     };
-    if let Some(gid) = device
-        .gids(dev, port)
-        .find(|gid| usable(gid) && gid.ipv4() == Some(addr))
-    {
-        return Some(gid);
+    let mut near = None;
+    for gid in device.gids(dev, port).filter(usable) {
+        match gid.ipv4() {
+            Some(own) if own == addr => return Some(gid),
+            Some(own) if near.is_none() && same_subnet(netdev, addr, own) => near = Some(gid),
+            _ => {}
+        }
     }
-    device.gids(dev, port).find(|gid| {
-        usable(gid)
-            && gid
-                .ipv4()
-                .is_some_and(|other| same_subnet(netdev, addr, other))
-    })
+    near
 }
 
 /// Whether two addresses are in one subnet of `netdev`.
