@@ -54,6 +54,15 @@ pub(crate) trait Endpoint: Send + Sync + Sized + 'static {
     fn broken(this: &QpRef<Self>);
 }
 
+/// Why there is no slot to send with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// Too many messages are under way.
+    Later,
+    /// The queue pair is closed.
+    Down,
+}
+
 /// How much a queue pair has room for.
 #[derive(Clone, Copy)]
 pub(crate) struct QpSizes {

@@ -24,7 +24,7 @@ mod slot;
 pub(crate) use client::{Client, ClientRegistration, DeviceEvent};
 pub(crate) use device::{DeviceRef, Mtu, PortAttr};
 pub(crate) use dma::{Direction, DmaBuf, Kind, PageRef};
-pub(crate) use endpoint::{Endpoint, Path, QpSizes, SendStatus, MESSAGE_LEN};
+pub(crate) use endpoint::{Endpoint, NoSlot, Path, QpSizes, SendStatus, MESSAGE_LEN};
 pub(crate) use gid::{GidKind, GidRef};
 pub(crate) use mr::Mr;
 pub(crate) use pd::Pd;

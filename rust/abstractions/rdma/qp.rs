@@ -5,7 +5,7 @@
 use super::{
     cq::Cq,
     dma::Direction,
-    endpoint::{Endpoint, Path, QpSizes, SendStatus, MESSAGE_LEN},
+    endpoint::{Endpoint, NoSlot, Path, QpSizes, SendStatus, MESSAGE_LEN},
     mr,
     pd::Pd,
     pool::Pool,
@@ -433,13 +433,17 @@ impl<T: Endpoint> Qp<T> {
         (!gate.qp.is_null()).then(|| f(gate.qp))
     }
 
-    /// A free slot. Where there is none, [`Endpoint::slot_free`] follows: who waits
-    /// enters itself in a list first, and then tries once more. None if it is
-    /// closed, either. Any context but hard interrupts.
-    pub(crate) fn take_slot(&self) -> Option<SendSlot<'_, T>> {
+    /// A free slot. Any context but hard interrupts.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSlot::Later`]: [`Endpoint::slot_free`] follows; who waits for it enters
+    /// itself in a list first, and then tries once more. [`NoSlot::Down`] if it is
+    /// closed.
+    pub(crate) fn take_slot(&self) -> Result<SendSlot<'_, T>, NoSlot> {
         let mut gate = self.gate.lock();
         if gate.qp.is_null() {
-            return None;
+            return Err(NoSlot::Down);
         }
         let next = gate.count.checked_sub(1).and_then(|last| {
             gate.count = last;
@@ -448,6 +452,7 @@ impl<T: Endpoint> Qp<T> {
         gate.wanted |= next.is_none();
         // SAFETY: taken just now.
         next.map(|index| unsafe { SendSlot::from_taken(self, index) })
+            .ok_or(NoSlot::Later)
     }
 
     /// Frees a slot; whether somebody is to be told.

@@ -4,8 +4,12 @@
 
 use super::{Conn, Outlet, PeerEnd, Tx};
 use crate::{
-    abstractions::{net::errno::NetErrno, rdma::RemoteWrite, work::Task},
-    smc::group::{cdc_slot, CdcSlot, NoSlot, SendBuffer},
+    abstractions::{
+        net::errno::NetErrno,
+        rdma::{NoSlot, RemoteWrite},
+        work::Task,
+    },
+    smc::group::{cdc_slot, CdcSlot, SendBuffer},
 };
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{ring::RdmaWrite, wire::cdc::Cdc};
@@ -82,7 +86,6 @@ impl Conn {
                 Ok(slot) => slot,
                 Err(NoSlot::Later) => return false,
                 Err(NoSlot::Down) => {
-                    // No turn may come of it again: asking for one queued it.
                     tx.link = None;
                     return true;
                 }

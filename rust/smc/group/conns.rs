@@ -8,7 +8,10 @@ use crate::{
     abstractions::work::Task,
     smc::{conn::Conn, slots::Slots},
 };
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::{
+    mem::forget,
+    sync::atomic::{AtomicU32, Ordering},
+};
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::wire::types::AlertToken;
 
@@ -181,9 +184,32 @@ impl Seat {
         drop(conn);
     }
 
-    /// The connection wants to send, and waits for its turn. Any context.
-    pub(super) fn queue(&self) {
+    /// The connection stands in the queue of those who want to send, as long as the
+    /// result exists, or until it has had its turn. Any context.
+    pub(super) fn queue(&self) -> Turn<'_> {
         self.group.conns.lock().set_waiting(place(self.token), true);
+        Turn(self)
+    }
+}
+
+/// A connection stands in the queue.
+#[must_use]
+pub(super) struct Turn<'a>(&'a Seat);
+
+impl Turn<'_> {
+    /// It goes on to wait: there is a link that its turn can come on.
+    pub(super) fn wait(self) {
+        forget(self);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let seat = self.0;
+        seat.group
+            .conns
+            .lock()
+            .set_waiting(place(seat.token), false);
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{pool::Registration, Group};
 use crate::{
     abstractions::{
-        rdma::{DmaBuf, Endpoint, Qp, QpRef, QpSizes, RemoteWrite, SendSlot, SendStatus},
+        rdma::{DmaBuf, Endpoint, NoSlot, Qp, QpRef, QpSizes, RemoteWrite, SendSlot, SendStatus},
         work::Task,
     },
     smc::{
@@ -43,15 +43,6 @@ pub(crate) enum Posted {
     Cdc(Arc<Task<Conn>>, TxTicket),
     /// The registration of an RMB.
     Register(RmbId),
-}
-
-/// Why there is no slot for a CDC message.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoSlot {
-    /// Too many are under way. The connection's turn comes: `Conn::on_turn`.
-    Later,
-    /// The link is gone.
-    Down,
 }
 
 /// A link of a group.
@@ -118,10 +109,11 @@ impl Link {
 /// A place for an LLC message, or `None`: the group's task runs again when there
 /// is one. Nobody else gets one then, until [`llc_done`]. Any context.
 pub(super) fn llc_slot(link: &QpRef<Link>) -> Option<SendSlot<'_, Link>> {
-    link.take_slot().or_else(|| {
+    let waits = |_| {
         link.llc_waits.store(true, Ordering::SeqCst);
         link.take_slot()
-    })
+    };
+    link.take_slot().or_else(waits).ok()
 }
 
 /// No LLC message waits for a slot: connections may have them again. Any context.
@@ -135,23 +127,32 @@ pub(super) fn llc_done(link: &QpRef<Link>) {
 ///
 /// # Errors
 ///
-/// [`NoSlot`] if there is none; the connection has its turn later, or never.
+/// [`NoSlot::Later`]: the connection's turn comes, `Conn::on_turn`. [`NoSlot::Down`] if
+/// the link is gone, and with it all turns.
 pub(crate) fn cdc_slot<'a>(link: &'a QpRef<Link>, seat: &Seat) -> Result<CdcSlot<'a>, NoSlot> {
-    let free = || {
-        if link.llc_waits.load(Ordering::SeqCst) {
-            return None;
-        }
-        link.take_slot()
-    };
-    let slot = free().or_else(|| {
-        seat.queue();
-        free()
-    });
-    match slot {
-        Some(slot) => Ok(CdcSlot(slot)),
-        None if link.is_open() => Err(NoSlot::Later),
-        None => Err(NoSlot::Down),
+    match unclaimed_slot(link) {
+        Err(NoSlot::Later) => {}
+        found => return found,
     }
+    // First the queue, then the slot: who frees one looks into the queue afterwards.
+    let turn = seat.queue();
+    let found = unclaimed_slot(link);
+    if matches!(found, Err(NoSlot::Later)) {
+        turn.wait();
+    }
+    found
+}
+
+/// A slot, unless LLC messages wait for one.
+fn unclaimed_slot(link: &QpRef<Link>) -> Result<CdcSlot<'_>, NoSlot> {
+    if !link.llc_waits.load(Ordering::SeqCst) {
+        return link.take_slot().map(CdcSlot);
+    }
+    Err(if link.is_open() {
+        NoSlot::Later
+    } else {
+        NoSlot::Down
+    })
 }
 
 /// A place for a CDC message and the RDMA writes in front of it.

@@ -13,7 +13,7 @@ mod peers;
 mod pool;
 
 pub(crate) use conns::Seat;
-pub(crate) use link::{cdc_slot, CdcSlot, Link, NoSlot};
+pub(crate) use link::{cdc_slot, CdcSlot, Link};
 pub(crate) use peers::{find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
 pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
