@@ -330,6 +330,11 @@ impl Server {
                 selection.note(reason);
                 self.choose(selection, lookup)
             }
+            // The client takes its Confirm for the end of the handshake, and reads no
+            // Decline any more.
+            State::TakingPeer if !self.course.agreed.first_contact => {
+                self.course.abort(Cause::Protocol)
+            }
             // A Decline now could cross the client's message, which the
             // application would then find in its stream.
             State::AwaitProposal | State::AwaitConfirm => {

@@ -190,6 +190,15 @@ fn failures_of_the_client_behind_the_accept_decline_at_once() {
 }
 
 #[test]
+fn a_client_that_has_confirmed_reads_no_decline() {
+    let (_, mut server, confirm) = confirmed(false);
+    let action = wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+    assert_eq!(action, Action::TakePeer);
+    let (cause, group) = abort(server.on_failure(Reason::RemoteKeys, &mut RXE.clone()));
+    assert_eq!((cause, group), (Cause::Protocol, GroupFate::Keep));
+}
+
+#[test]
 fn events_that_do_not_belong_change_nothing() {
     let mut eids = [0; 32];
     let offer = rxe_offer(&mut eids);
