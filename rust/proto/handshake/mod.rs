@@ -99,7 +99,8 @@ pub enum Action {
     /// server's question comes as soon as the server has the Confirm. In an
     /// older one both wait for the exchange of keys if the group asks for it
     /// ([`Group::announce`](crate::group::Group::announce)). Then call
-    /// `on_prepared`.
+    /// `on_prepared`; on a server whose group has come to its end meanwhile,
+    /// [`Server::on_group_lost`].
     Prepare,
     /// Server: store the peer's key. In a new group bring the queue pair to
     /// "ready to send" and call

@@ -214,6 +214,21 @@ impl Server {
         Action::Prepare
     }
 
+    /// The link group that was there before this connection has come to its end
+    /// while the owner got buffers ready: nothing has been said of it to the client.
+    /// For the same key the owner finds another one, or makes one, and calls
+    /// `on_group`. Whether it is time for that.
+    pub fn on_group_lost(&mut self) -> bool {
+        let State::Preparing(selection) = self.course.place else {
+            return false;
+        };
+        if self.course.group_is_new {
+            return false;
+        }
+        self.course.place = State::Grouping(selection);
+        true
+    }
+
     /// Buffers and keys are ready.
     pub fn on_prepared(&mut self) -> Action {
         let State::Preparing(_) = self.course.place else {

@@ -390,8 +390,12 @@ fn server_event(w: &mut World, op: u8, script: &mut Script<'_>) -> Action {
             w.server.on_failure(reason, &mut w.host)
         }
         _ => {
-            if script.byte() & 15 == 0 {
-                return w.server.on_closed();
+            match script.byte() & 15 {
+                0 => return w.server.on_closed(),
+                1 => {
+                    w.server.on_group_lost();
+                }
+                _ => {}
             }
             w.now = w.now.after(u32::from(script.byte()) << 6);
             w.server.on_timeout(w.now)

@@ -198,6 +198,40 @@ fn a_client_that_has_confirmed_reads_no_decline() {
     assert_eq!((cause, group), (Cause::Protocol, GroupFate::Keep));
 }
 
+/// The group goes while the server gets buffers ready: the client knows nothing of it
+/// yet, and gets another group, or a first contact.
+#[test]
+fn a_server_whose_group_is_lost_before_the_accept_takes_another() {
+    for new in [false, true] {
+        let mut eids = [0; 32];
+        let (mut client, proposal) = proposed(&rxe_offer(&mut eids));
+        let mut server = self::server();
+        wire(&proposal, |m| server.on_message(m, &mut RXE.clone()));
+        assert!(!server.on_group_lost(), "there is none yet");
+        assert_eq!(server.on_group(false), Action::Prepare);
+        assert!(server.on_group_lost());
+        assert_eq!(server.on_prepared(), Action::Wait);
+        assert_eq!(server.on_group(new), Action::Prepare);
+        assert_eq!(server.on_prepared(), Action::Send(Kind::Accept));
+        let mut buf = [0; 652];
+        let end = server_end();
+        let n = server.write_accept(&Local::Rdma(&end), &mut buf).unwrap();
+        server.on_sent(Millis(200));
+        assert!(!server.on_group_lost(), "the client may know of it");
+        let action = wire(&buf[..n], |m| client.on_message(m));
+        assert_eq!(matches!(action, Action::CreateGroup(_)), new);
+    }
+    // A group that this connection has made is its own matter: it fails.
+    let mut eids = [0; 32];
+    let (_, proposal) = proposed(&rxe_offer(&mut eids));
+    let mut server = self::server();
+    wire(&proposal, |m| server.on_message(m, &mut RXE.clone()));
+    server.on_group(true);
+    assert!(!server.on_group_lost());
+    let failed = server.on_failure(Reason::NoActiveLink, &mut RXE.clone());
+    assert_eq!(fallback(failed).1, GroupFate::Discard);
+}
+
 #[test]
 fn events_that_do_not_belong_change_nothing() {
     let mut eids = [0; 32];
