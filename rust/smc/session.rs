@@ -171,6 +171,12 @@ impl Session {
         self.make(sock, peer, key, agreed)
     }
 
+    /// Whether the group takes no connections any more, this one included: it has come
+    /// to its end, or is about to.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.is_closing())
+    }
+
     fn sit(&mut self, seat: Seat) {
         self.group = Some(seat.group().clone());
         self.seat = Some(seat);
@@ -278,8 +284,9 @@ impl Session {
         .map_err(|_| Reason::NoMemory)?;
         conn.seat().occupy(&conn);
         self.conn = Some(conn);
-        if group.has_ended() {
-            // It may have been too late for the group to see the connection.
+        if group.is_closing() {
+            // Its link is of no use any more. It may have been too late for it to see
+            // the connection, too.
             return Err(Reason::NoActiveLink);
         }
         Ok(())

@@ -158,6 +158,8 @@ void put(unsigned char *to, uint64_t value, int bytes);
 uint64_t get(const unsigned char *from, int bytes);
 /* The handshake of one connection: 0 if it is up. */
 int smc_connect(struct conn *c, change proposal, change confirm);
+/* Up to the Accept: whether that is one of a first contact, or -1. */
+int smc_propose(struct conn *c);
 void clc_own_part(struct conn *c, unsigned char *m);
 /* Takes what has come, or comes within that time. */
 void smc_pump(int ms);

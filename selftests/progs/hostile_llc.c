@@ -315,6 +315,24 @@ static void test_link_deaf(struct conn *c)
 		qp_send(m, sizeof(m));
 }
 
+/*
+ * The group is ending: the module has been asked to, says so, and hears nothing more of
+ * its peer.  The next connection has nothing to do with it.
+ */
+static int ending_group(struct conn *c)
+{
+	unsigned char m[LLC_LEN];
+
+	if (smc_connect(c, NULL, NULL) || smc_echo(c, 100))
+		return 0;
+	qp.deaf = 1;
+	llc(m, LLC_DELETE_LINK, LLC_DELETE_ALL);
+	put(m + 5, 0x00020000, 4);
+	qp_send(m, sizeof(m));
+	smc_pump(200);
+	return smc_propose(&group.conns[1]) == 1;
+}
+
 const struct scenario llc_scenarios[] = {
 	{ .name = "llc-unknown-types", .fate = LIVES, .attack = unknown_types },
 	{ .name = "llc-truncated", .fate = LIVES, .attack = truncated },
@@ -331,6 +349,7 @@ const struct scenario llc_scenarios[] = {
 	{ .name = "delete-link-unknown", .fate = LIVES, .attack = delete_link_unknown },
 	{ .name = "delete-link-only", .fate = GROUP, .attack = delete_link_only },
 	{ .name = "delete-link-all", .fate = GROUP, .attack = delete_all },
+	{ .name = "delete-link-connect", .fate = ANY, .alone = ending_group },
 	{ .name = "req-add-link", .fate = LIVES, .attack = req_add_link },
 	{ .name = "req-add-link-v2.0", .fate = LIVES, .attack = req_add_link, .v20 = 1 },
 	{ .name = "llc-responses", .fate = LIVES, .attack = responses },

@@ -407,6 +407,18 @@ static int confirm_link(struct conn *c)
 	return group.up ? 0 : -1;
 }
 
+int smc_propose(struct conn *c)
+{
+	unsigned char m[CLC_MAX];
+	size_t len = clc_proposal(m);
+
+	c->index = c - group.conns;
+	if (tcp_connect(&c->tcp, 30000 + c->index, group.port) || tcp_send(&c->tcp, m, len) ||
+	    clc_read(c, ACCEPT, m))
+		return -1;
+	return !!(m[7] & FIRST_CONTACT);
+}
+
 int smc_connect(struct conn *c, change proposal, change confirm)
 {
 	unsigned char m[CLC_MAX], own[CLC_MAX + 65536];

@@ -223,6 +223,11 @@ impl Group {
         self.flow == Flow::Ended
     }
 
+    /// Whether the group has ended, or is about to: the peer is being told.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.flow, Flow::Ending { .. } | Flow::Ended)
+    }
+
     /// Length of the longest message that [`Group::poll_transmit`] may write.
     pub const fn max_transmit(&self) -> usize {
         if self.version.is_v2() {

@@ -218,6 +218,8 @@ impl Endpoint for Link {
                 let (now, outcome) = if status == SendStatus::Ok {
                     (Registration::Done, Outcome::There)
                 } else {
+                    // Before who waits for it hears of it: the group takes nobody.
+                    Group::on_link_broken(&this.group, this.slot);
                     (Registration::Due, Outcome::Failed(Reason::RegisterBuffer))
                 };
                 this.group.pool.lock().set_registration(rmb, now);

@@ -287,6 +287,10 @@ impl Llc {
         self.starved = false;
         self.take_events(group, now);
         self.receive(group, now);
+        if self.machine.as_ref().is_some_and(Machine::is_ending) {
+            // Whoever has begun it: nothing can be announced any more.
+            group.set_life(Life::Closing);
+        }
         self.poll(group, now);
         self.part(now);
         self.poll(group, now);

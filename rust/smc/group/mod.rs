@@ -257,8 +257,13 @@ impl Group {
         self.is(Life::Open)
     }
 
+    /// Whether it takes no connections any more: its links are going, or have gone.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.life.load(Ordering::Acquire) >= Life::Closing as u8
+    }
+
     /// Whether it has no links any more, and its connections are at their end.
-    pub(crate) fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.is(Life::Ended)
     }
 
@@ -358,8 +363,10 @@ impl Group {
         let registered = || this.pool.lock().registration(rmb) == pool::Registration::Done;
         if llc.is_met() && !registered() {
             let wait = this.wait_for(What::Registration(rmb), waker)?;
-            llc.register(this)
-                .inspect_err(|_| this.waits.forget(&wait))?;
+            llc.register(this).inspect_err(|_| {
+                this.waits.forget(&wait);
+                Self::on_link_broken(this, Slot::S0);
+            })?;
             // It may have come to its end before there was somebody to tell.
             if !registered() {
                 return Ok(Some(wait));

@@ -67,6 +67,8 @@ struct Io {
     cancelled: bool,
     session: Session,
     pending: Pending,
+    /// What the link group is looked for by.
+    wanted: Option<RdmaKey>,
     /// The connection has RDMA.
     conn: Option<Arc<Task<Conn>>>,
 }
@@ -75,7 +77,7 @@ struct Io {
 #[derive(Clone, Copy)]
 enum Pending {
     Nothing,
-    Group(RdmaKey),
+    Group,
     Buffers,
     Link,
 }
@@ -131,6 +133,7 @@ impl Passive {
                     cancelled: false,
                     session: Session::new(Role::Server),
                     pending: Pending::Nothing,
+                    wanted: None,
                     conn: None,
                 }, "Passive::io"),
             }? Error)),
@@ -240,7 +243,8 @@ impl Io {
     fn carry_out(&mut self, action: Action, waker: &Waker) -> Result<Action> {
         Ok(match action {
             Action::FindOrCreateGroup(GroupKey::Rdma(key)) => {
-                self.pending = Pending::Group(key);
+                self.wanted = Some(key);
+                self.pending = Pending::Group;
                 Action::Wait
             }
             Action::Prepare => {
@@ -302,14 +306,23 @@ impl Io {
         let session = &mut self.session;
         let done = match self.pending {
             Pending::Nothing => None,
-            Pending::Group(key) => match session.find_or_create(child, &key, &agreed, waker) {
-                Poll::Pending => None,
-                Poll::Ready(Ok(new)) => Some(Ok(self.server.on_group(new))),
-                Poll::Ready(Err(reason)) => Some(Err(reason)),
-            },
+            Pending::Group => {
+                let key = self.wanted.as_ref().ok_or(EINVAL)?;
+                match session.find_or_create(child, key, &agreed, waker) {
+                    Poll::Pending => None,
+                    Poll::Ready(Ok(new)) => Some(Ok(self.server.on_group(new))),
+                    Poll::Ready(Err(reason)) => Some(Err(reason)),
+                }
+            }
             Pending::Buffers => match session.prepare(child, &agreed, waker) {
                 Poll::Pending => None,
                 Poll::Ready(Ok(())) => Some(Ok(self.server.on_prepared())),
+                Poll::Ready(Err(_)) if session.is_closing() && self.server.on_group_lost() => {
+                    // The client has not been told of that group: it gets another one.
+                    session.give_up(GroupFate::Keep);
+                    self.pending = Pending::Group;
+                    return Ok(Some(Action::Wait));
+                }
                 Poll::Ready(Err(reason)) => Some(Err(reason)),
             },
             Pending::Link => match session.link() {
