@@ -151,7 +151,7 @@ impl Session {
                 self.sit(seat);
                 Ok(())
             }
-            Known::NoLink => Err(Reason::NoServerLink),
+            Known::Full => Err(Reason::NoServerLink),
             Known::Nothing => Err(Reason::SyncError),
         }
     }

@@ -83,9 +83,9 @@ pub enum Action {
     /// Client: find the route to the server's RoCE port, call `on_route`.
     FindRoute(Gid),
     /// Client: find the link group and the link that the server named, call
-    /// `on_group`; if there is none, `on_failure` with
-    /// [`Reason::SyncError`], or [`Reason::NoServerLink`] if only the link is
-    /// missing.
+    /// `on_group`; if there is none, or it has come to its end, `on_failure` with
+    /// [`Reason::SyncError`], which ends the server's; with
+    /// [`Reason::NoServerLink`] if the group is all right, but cannot be used.
     FindGroup(GroupKey),
     /// Client: make a new link group and its first link, call `on_group`.
     CreateGroup(GroupKey),

@@ -466,7 +466,13 @@ impl Llc {
             .as_ref()
             .is_some_and(|link| link.ready_to_send().is_ok());
         self.met = ready;
-        ready && self.register_due(group).is_ok()
+        let enabled = ready && self.register_due(group).is_ok();
+        if enabled {
+            // Before the answer leaves: who has it may name the group to the next
+            // connection, and say so by TCP before anything else is done here.
+            group.set_life(Life::Open);
+        }
+        enabled
     }
 
     /// Frees the link, when its last messages have left.

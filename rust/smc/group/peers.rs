@@ -191,11 +191,12 @@ pub(crate) fn find_or_create(key: &PeerKey, waker: &Waker) -> Result<Found> {
 
 /// What a client finds.
 pub(crate) enum Known {
-    /// The server's choice.
+    /// A place in the server's choice.
     Seat(Seat),
-    /// The group is there, but not the link.
-    NoLink,
-    /// There is no such group.
+    /// The group is all right, but has no place.
+    Full,
+    /// There is no such group, or not any more: the server had better not choose it
+    /// again.
     Nothing,
 }
 
@@ -206,13 +207,11 @@ pub(crate) fn find(key: &PeerKey, qpn: Option<Qpn>) -> Known {
         return Known::Nothing;
     };
     let state = peer.state.lock();
-    if let Some(seat) = state.seat(|group| group.leads_to(qpn)) {
-        return Known::Seat(seat);
-    }
-    if state.groups.iter().any(|group| group.is_open()) {
-        Known::NoLink
-    } else {
-        Known::Nothing
+    let is_chosen = |group: &Group| group.is_open() && group.leads_to(qpn);
+    match state.seat(is_chosen) {
+        Some(seat) => Known::Seat(seat),
+        None if state.groups.iter().any(|group| is_chosen(group)) => Known::Full,
+        None => Known::Nothing,
     }
 }
 
