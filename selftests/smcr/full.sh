@@ -17,13 +17,24 @@ work() { on -t 150 client 'swarm client 43 0 $PEER 5000 800 40 100'; }
 groups() { on server 'smcnl dump lgr-smcr' | tee /dev/stderr | grep -c CONNS_NUM=; }
 several() { [ "$(groups)" -ge 3 ]; }
 none_fell_back() { both 'smcnl dump fback-stats | tee /run/fell; [ ! -s /run/fell ]'; }
+# An RMB has elements of one size, so that for each size there are others: more than the
+# group has connections.
+sizes() {
+	local size
+	for size in 16384 32768 65536 131072 262144; do
+		both "sysctl -q -w net.smc.rmem=$size net.smc.wmem=$size"
+		on -t 60 client 'swarm client 43 0 $PEER 5000 48 16 100' || return 1
+	done
+}
 # No connection is held by a timer for something that is over.
 let_go() { both 'pkill swarm; wait_for 20 modules_out'; }
 
-plan 5
+plan 7
 check "groups of 16 connections" prepare
 check "800 connections, 40 at a time" work
 check "in three groups or more" several
+check "all over RDMA" none_fell_back
+check "rings of several sizes" sizes
 check "all over RDMA" none_fell_back
 check "nothing is left of them" let_go
 finish

@@ -58,9 +58,9 @@ impl PeerRow {
     }
 }
 
-/// The peer's keys in rows that the caller holds: 255, or fewer where a group
-/// of fewer connections was negotiated. As smc_rtoken_add() and its like, but
-/// what is not known is known to be so.
+/// The peer's keys in rows that the caller holds: 255, however few connections were
+/// negotiated, as a peer may have more RMBs than connections. As smc_rtoken_add() and
+/// its like, but what is not known is known to be so.
 #[derive(Debug)]
 pub struct PeerTable<'a>(&'a mut [PeerRow]);
 
@@ -76,6 +76,11 @@ impl<'a> PeerTable<'a> {
     pub fn token(&self, rmb: PeerRmb, slot: Slot) -> Option<Rtoken> {
         let row = self.0.get(usize::from(rmb.0))?;
         row.at(slot).filter(|_| row.used)
+    }
+
+    /// Whether there is no room for another RMB.
+    pub fn is_full(&self) -> bool {
+        self.0.iter().all(|row| row.used)
     }
 
     fn find(&mut self, test: impl Fn(&PeerRow) -> bool) -> Option<(PeerRmb, &mut PeerRow)> {
@@ -163,10 +168,11 @@ mod tests {
         assert_ne!(a, b);
         t.set(b, Slot::S2, token(9));
         assert_eq!(t.token(b, Slot::S2), Some(token(9)));
-        // Full.
+        assert!(t.is_full());
         assert_eq!(t.add(Slot::S0, token(4)), None);
         assert!(!t.delete(Slot::S0, Rkey(2)));
         assert!(t.delete(Slot::S1, Rkey(2)));
+        assert!(!t.is_full());
         assert_eq!(t.token(a, Slot::S0), None);
         t.set(a, Slot::S0, token(5));
         assert_eq!(t.token(a, Slot::S0), None, "a free row takes no key");

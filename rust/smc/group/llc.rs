@@ -24,7 +24,7 @@ use kernel::{prelude::*, sync::Arc};
 use smc_proto::{
     group::{
         self as machine, Action, AddError, Announce, Config, End, Group as Machine, Millis,
-        PeerKeys, PeerRow, PeerTable, Received, RkeyError, RmbId, Role, Slot,
+        PeerKeys, PeerRow, PeerTable, Received, RkeyError, RmbId, Role, Slot, MAX_RMBS,
     },
     wire::{
         clc::Reason,
@@ -121,17 +121,13 @@ pub(super) struct Llc {
 }
 
 impl Llc {
-    /// The table of a peer's keys, for a group of so many connections.
+    /// The table of a peer's keys.
     ///
     /// # Errors
     ///
     /// `ENOMEM` without memory.
-    pub(super) fn rows(max_conns: u8) -> Result<KVVec<PeerRow>> {
-        Ok(KVVec::from_elem(
-            PeerRow::default(),
-            max_conns.into(),
-            GFP_KERNEL,
-        )?)
+    pub(super) fn rows() -> Result<KVVec<PeerRow>> {
+        Ok(KVVec::from_elem(PeerRow::default(), MAX_RMBS, GFP_KERNEL)?)
     }
 
     pub(super) const fn new(rows: KVVec<PeerRow>) -> Self {
@@ -261,11 +257,11 @@ impl Llc {
         }
     }
 
-    pub(super) fn learn_key(&mut self, token: Rtoken) -> Result<(), Reason> {
-        PeerTable::new(&mut self.rows)
-            .add(Slot::S0, token)
-            .map(|_| ())
-            .ok_or(Reason::RemoteKeys)
+    pub(super) fn learn_key(&mut self, group: &Group, token: Rtoken) -> Result<(), Reason> {
+        let mut peer = PeerTable::new(&mut self.rows);
+        let known = peer.add(Slot::S0, token);
+        group.set_keys_full(peer.is_full());
+        known.map(|_| ()).ok_or(Reason::RemoteKeys)
     }
 
     /// When there is something to do.
@@ -354,14 +350,9 @@ impl Llc {
             };
             let message = long.as_ref().map_or(&short[..], |long| &long[..]);
             let mut reply = [0; LLC_LEN];
-            let got = machine.receive(
-                now,
-                slot,
-                message,
-                &Keys(group),
-                &mut PeerTable::new(&mut self.rows),
-                &mut reply,
-            );
+            let mut peer = PeerTable::new(&mut self.rows);
+            let got = machine.receive(now, slot, message, &Keys(group), &mut peer, &mut reply);
+            group.set_keys_full(peer.is_full());
             if got == Received::Reply {
                 let posted = link.post_llc(place, &reply, false);
                 if posted.is_err() {

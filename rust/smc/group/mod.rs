@@ -105,8 +105,7 @@ pub(crate) struct Group {
     #[pin]
     pd: SpinLockBh<Option<Arc<Pd>>>,
     life: AtomicU8,
-    /// Queue pair of the peer that the first link leads to.
-    peer_qpn: AtomicU32,
+    far: FarEnd,
     /// Since when there is no connection, in milliseconds; 0: there is one.
     idle_since: AtomicU64,
     /// When its task runs next, unless something happens before.
@@ -125,6 +124,15 @@ pub(crate) struct Group {
     waits: Waits,
     #[pin]
     llc: Mutex<Llc>,
+}
+
+/// The peer's end.
+#[derive(Default)]
+struct FarEnd {
+    /// Queue pair that the first link leads to.
+    qpn: AtomicU32,
+    /// It has told all keys that it may.
+    keys_full: AtomicBool,
 }
 
 /// What others want of the group's task.
@@ -150,14 +158,14 @@ impl Group {
         let gid = path.gid_ref().ok_or(ENODEV)?;
         let pd = Pd::alloc(&device.dev().ok_or(ENODEV)?)?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let rows = Llc::rows(spec.max_conns)?;
+        let rows = Llc::rows()?;
         let group = Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 id,
                 device,
                 pd <- new_spinlock_bh!(Some(pd), "Group::pd"),
                 life: AtomicU8::new(Life::Joining as u8),
-                peer_qpn: AtomicU32::new(0),
+                far: FarEnd::default(),
                 idle_since: AtomicU64::new(0),
                 runs_at: AtomicU64::new(u64::MAX),
                 wishes: Wishes::default(),
@@ -269,7 +277,7 @@ impl Group {
 
     /// Whether it has a link to that queue pair of the peer.
     pub(crate) fn leads_to(&self, qpn: Option<Qpn>) -> bool {
-        qpn.is_some_and(|qpn| qpn.get() == self.peer_qpn.load(Ordering::Acquire))
+        qpn.is_some_and(|qpn| qpn.get() == self.far.qpn.load(Ordering::Acquire))
     }
 
     /// What kind of host the peer is, and its name. Any context.
@@ -327,7 +335,7 @@ impl Group {
         agreed: &Negotiated,
     ) -> Result<(), Reason> {
         *this.host.lock() = (agreed.peer_os, agreed.peer_host);
-        this.peer_qpn.store(peer.qpn.get(), Ordering::Release);
+        this.far.qpn.store(peer.qpn.get(), Ordering::Release);
         this.llc.lock().meet(this, path, peer)?;
         Task::kick(this);
         Ok(())
@@ -398,7 +406,18 @@ impl Group {
     ///
     /// [`Reason::RemoteKeys`] if it has told too many.
     pub(crate) fn learn_key(&self, token: smc_proto::wire::llc::Rtoken) -> Result<(), Reason> {
-        self.llc.lock().learn_key(token)
+        self.llc.lock().learn_key(self, token)
+    }
+
+    /// Whether the peer has told all keys that it may.
+    fn set_keys_full(&self, full: bool) {
+        self.far.keys_full.store(full, Ordering::Relaxed);
+    }
+
+    /// Server: whether a connection may be given to it, if it has a place. One with an
+    /// RMB that the peer has not told of yet would fail.
+    fn is_choosable(&self) -> bool {
+        self.is_open() && !self.far.keys_full.load(Ordering::Relaxed)
     }
 
     /// The peer does not know the group: it takes no more connections, and ends.

@@ -87,9 +87,10 @@ impl State {
         self.groups.is_empty() && !self.meeting && self.waiting.is_empty()
     }
 
+    /// A seat in the first of the groups that pass the test and have one.
     fn seat(&self, test: impl Fn(&Group) -> bool) -> Option<Seat> {
-        let mut open = self.groups.iter().filter(|g| g.is_open() && test(g));
-        open.find_map(Seat::take)
+        let mut groups = self.groups.iter().filter(|group| test(group));
+        groups.find_map(Seat::take)
     }
 }
 
@@ -168,7 +169,7 @@ pub(crate) fn find_or_create(key: &PeerKey, waker: &Waker) -> Result<Found> {
         if state.forgotten {
             continue;
         }
-        if let Some(seat) = state.seat(|_| true) {
+        if let Some(seat) = state.seat(Group::is_choosable) {
             return Ok(Found::Seat(seat));
         }
         if state.meeting {
