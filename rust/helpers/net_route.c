@@ -231,6 +231,12 @@ bool smc_rs_helper_route_of(struct sock *sk, struct net_device **dev, struct in6
 	return true;
 }
 
+/* Whether one other host has the address, as far as the routing tables say. */
+bool smc_rs_helper_route_is_unicast(struct net *net, __be32 addr)
+{
+	return inet_addr_type(net, addr) == RTN_UNICAST;
+}
+
 /*
  * Where packets from `saddr` to `daddr` go next: whether that is a gateway, and its
  * MAC address, which is asked for if it is not known.
@@ -246,6 +252,10 @@ int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, bo
 	rt = ip_route_output_flow(net, &fl4, NULL);
 	if (IS_ERR(rt))
 		return PTR_ERR(rt);
+	if (rt->rt_type != RTN_UNICAST) {
+		ip_rt_put(rt);
+		return -ENETUNREACH;
+	}
 	*gateway = rt->rt_uses_gateway;
 	*known = false;
 	neigh = dst_neigh_lookup(&rt->dst, &fl4.daddr);

@@ -37,6 +37,8 @@ pub(crate) struct Path {
     mtu: Mtu,
     /// MAC address of the next hop, where a gateway is on the way.
     gateway: Option<Mac>,
+    /// The client's port that it leads to, as its Proposal has it; of a server.
+    peer: Option<Gid>,
     /// The interface that the way begins with.
     ifindex: u32,
     /// The listener that it leads to; of a client.
@@ -64,6 +66,7 @@ impl Path {
             vlan: vlan.unwrap_or(0),
             mtu: found.mtu,
             gateway: None,
+            peer: None,
             ifindex: route.netdev.ifindex(),
             listener: None,
         })
@@ -109,7 +112,36 @@ impl Path {
         if hop.gateway {
             path.gateway = Some(Mac(hop.mac?));
         }
+        path.peer = Some(*peer);
         Some(path)
+    }
+
+    /// First contact: RoCE packets are about to be sent to the port that the peer has
+    /// told, which must be one that they may be sent to. Process context.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NoRoute`].
+    pub(crate) fn check_peer(&mut self, sock: &Sock, gid: &Gid, mac: Mac) -> Result<(), Reason> {
+        let addr = Ipv4Addr::from(gid.ipv4().ok_or(Reason::NoRoute)?);
+        if !route::is_unicast(sock.net(), addr) {
+            return Err(Reason::NoRoute);
+        }
+        // Where the server has found a way to another one, is there one to this, too?
+        if self.peer.is_some_and(|proposed| proposed != *gid) {
+            let hop = self.next_hop(sock, gid).ok_or(Reason::NoRoute)?;
+            if hop.gateway != self.gateway.is_some() {
+                return Err(Reason::NoRoute);
+            }
+            if hop.gateway {
+                self.gateway = Some(Mac(hop.mac.ok_or(Reason::NoRoute)?));
+            }
+        }
+        if self.first_hop(mac).is_unicast() {
+            Ok(())
+        } else {
+            Err(Reason::NoRoute)
+        }
     }
 
     fn next_hop(&self, sock: &Sock, peer: &Gid) -> Option<NextHop> {

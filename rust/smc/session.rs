@@ -264,7 +264,7 @@ impl Session {
         }
         self.make_conn(sock, &group)?;
         if self.role == Role::Client {
-            self.take_peer(agreed, waker)?;
+            self.take_peer(sock, agreed, waker)?;
         }
         Ok(None)
     }
@@ -298,19 +298,30 @@ impl Session {
     /// # Errors
     ///
     /// Why the handshake fails.
-    pub(crate) fn take_peer(&mut self, agreed: &Negotiated, waker: &Waker) -> Result<(), Reason> {
+    pub(crate) fn take_peer(
+        &mut self,
+        sock: &Sock,
+        agreed: &Negotiated,
+        waker: &Waker,
+    ) -> Result<(), Reason> {
         let group = self.group.as_ref().ok_or(Reason::NoActiveLink)?;
         let conn = self.conn.as_ref().ok_or(Reason::Internal)?;
         let Some(Peer::Rdma(peer)) = &agreed.peer else {
             return Err(Reason::Internal);
         };
+        let path = self.path.as_mut().ok_or(Reason::NoSmcrDevice)?;
+        if agreed.first_contact {
+            path.check_peer(sock, &peer.sender.gid, peer.sender.mac)?;
+        } else if !group.leads_to(Some(peer.qpn)) {
+            // The client took another link for the one that the server has named.
+            return Err(Reason::SyncError);
+        }
         group.learn_key(Rtoken {
             rkey: peer.rkey,
             addr: peer.rmb_addr,
         })?;
         Conn::set_peer(conn, peer_end(peer)?);
         if agreed.first_contact {
-            let path = self.path.as_ref().ok_or(Reason::NoSmcrDevice)?;
             self.wait = Some(group.wait_for(What::FirstContact, waker)?);
             Group::meet(group, path, end_of(peer), agreed)?;
         } else if self.role == Role::Server {

@@ -26,6 +26,7 @@ struct tcp {
 void net_open(const char *device, const char *addr, const char *mac, const char *peer,
 	      const char *peer_mac);
 uint32_t net_addr(void);
+uint32_t net_peer(void);
 const unsigned char *net_mac(void);
 /* Takes what comes for so many milliseconds, or until @done says so. */
 int net_until(int ms, int (*done)(void *arg), void *arg);

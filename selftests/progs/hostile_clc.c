@@ -96,6 +96,19 @@ static void p_gid(unsigned char *m, size_t *len)
 	memset(m + 88, 0xff, 16);
 }
 
+static void p_gid_many(unsigned char *m, size_t *len)
+{
+	(void)len;
+	put(m + 100, 0xe0000001, 4);
+}
+
+/* The module's own. */
+static void p_gid_own(unsigned char *m, size_t *len)
+{
+	(void)len;
+	put(m + 100, net_peer(), 4);
+}
+
 /* ---- Accept and Confirm; what both have, at the same places ---- */
 
 #define QPN	38
@@ -197,6 +210,13 @@ static void c_gid_many(unsigned char *m, size_t *len)
 {
 	(void)len;
 	put(m + 28, 0xe0000001, 4);
+}
+
+/* Another one than the Proposal's, which no gateway leads to. */
+static void c_gid_other(unsigned char *m, size_t *len)
+{
+	(void)len;
+	put(m + 28, (net_peer() & 0xffffff00) | 77, 4);
 }
 
 static void c_eid(unsigned char *m, size_t *len)
@@ -434,6 +454,8 @@ const struct scenario clc_scenarios[] = {
 	PROPOSAL("proposal-max-conns", p_max_conns),
 	PROPOSAL("proposal-max-links", p_max_links),
 	PROPOSAL("proposal-gid", p_gid),
+	PROPOSAL("proposal-gid-multicast", p_gid_many),
+	PROPOSAL("proposal-gid-own", p_gid_own),
 	CONFIRM("confirm-address", REFUSED, c_addr),
 	CONFIRM("confirm-address-index", REFUSED, c_addr_index),
 	CONFIRM("confirm-qpn", REFUSED, c_qpn),
@@ -447,6 +469,7 @@ const struct scenario clc_scenarios[] = {
 	CONFIRM("confirm-peer-id", REFUSED, c_peer_id),
 	CONFIRM("confirm-gid", REFUSED, c_gid),
 	CONFIRM("confirm-gid-multicast", REFUSED, c_gid_many),
+	CONFIRM("confirm-gid-other", REFUSED, c_gid_other),
 	CONFIRM("confirm-eid", LIVES, c_eid),
 	CONFIRM("confirm-no-first-contact", REFUSED, c_no_first),
 	CONFIRM("confirm-first-contact-cut", REFUSED, c_first_cut),
@@ -458,7 +481,7 @@ const struct scenario clc_scenarios[] = {
 	CONFIRM("confirm-garbage-behind", LIVES, c_garbage),
 	{ .name = "later-key", .fate = GROUP, .confirm = c_rkey, .later = 1, .attack = use_second },
 	LATER("later-address", REFUSED, c_addr),
-	LATER("later-qpn", LIVES, c_qpn),
+	LATER("later-qpn", REFUSED, c_qpn),
 	LATER("later-first-contact", REFUSED, c_first_again),
 	ALONE("later-decline", PLAIN, later_decline),
 	LATER("later-early-data", LIVES, c_early),

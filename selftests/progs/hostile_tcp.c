@@ -55,6 +55,11 @@ uint32_t net_addr(void)
 	return ntohl(addr);
 }
 
+uint32_t net_peer(void)
+{
+	return ntohl(peer);
+}
+
 const unsigned char *net_mac(void)
 {
 	return eth.ether_shost;

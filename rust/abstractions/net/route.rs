@@ -120,16 +120,27 @@ pub(crate) struct NextHop {
     pub(crate) mac: Option<Mac>,
 }
 
+/// An address in network byte order.
+fn wire(addr: Ipv4Addr) -> u32 {
+    u32::from_ne_bytes(addr.octets())
+}
+
+/// Whether `addr` is none of this host's, and not one of several hosts, as far as the
+/// routing tables say. Process context.
+pub(crate) fn is_unicast(net: &Net, addr: Ipv4Addr) -> bool {
+    // SAFETY: the namespace is alive.
+    unsafe { bindings::route_is_unicast(net.as_ptr(), wire(addr)) }
+}
+
 /// Where packets from `saddr` to `daddr` go next. Process context.
 ///
 /// # Errors
 ///
-/// `EHOSTUNREACH` if that is not an Ethernet neighbour, or what the routing table
-/// says.
+/// `EHOSTUNREACH` if that is not an Ethernet neighbour, `ENETUNREACH` if it is this host,
+/// or several ones, or what the routing table says.
 pub(crate) fn next_hop(net: &Net, saddr: Ipv4Addr, daddr: Ipv4Addr) -> Result<NextHop> {
     let (mut gateway, mut known) = (false, false);
     let mut mac = Mac::default();
-    let wire = |addr: Ipv4Addr| u32::from_ne_bytes(addr.octets());
     // SAFETY: the namespace is alive; the rest may be written.
     to_result(unsafe {
         bindings::route_next_hop(

@@ -153,6 +153,14 @@ impl RmbeIndex {
     }
 }
 
+impl Mac {
+    /// Whether it is the address of one interface.
+    pub const fn is_unicast(&self) -> bool {
+        let [first, ..] = self.0;
+        first & 1 == 0 && !matches!(self.0, [0, 0, 0, 0, 0, 0])
+    }
+}
+
 impl Gid {
     /// The IPv4 address of an IPv4-mapped GID (`::ffff:a.b.c.d`), the form that
     /// SMC-Rv2 uses over IPv4; `None` for any other GID.
@@ -293,6 +301,9 @@ mod tests {
         assert_eq!(Gid([0xfe; 16]).ipv4(), None);
         assert!(!gid.is_zero());
         assert!(Gid::default().is_zero());
+        assert!(Mac([2, 0, 0, 0, 0, 1]).is_unicast());
+        assert!(!Mac::default().is_unicast());
+        assert!(!Mac([1, 0, 0x5e, 0, 0, 1]).is_unicast());
         let mut buf = [0; Gid::LEN];
         gid.write(&mut Writer::new(&mut buf)).unwrap();
         assert_eq!(Gid::read(&mut Reader::new(&buf)), Ok(gid));

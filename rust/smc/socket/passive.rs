@@ -254,7 +254,8 @@ impl Io {
             Action::Send(Kind::Accept) => self.accept()?,
             Action::TakePeer => {
                 let agreed = *self.server.negotiated();
-                match self.session.take_peer(&agreed, waker) {
+                let child: &Sock = self.child.as_ref().ok_or(EINVAL)?;
+                match self.session.take_peer(child, &agreed, waker) {
                     Ok(()) => self.server.on_peer_taken(),
                     Err(reason) => self.fail(reason)?,
                 }
