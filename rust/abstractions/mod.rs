@@ -7,6 +7,7 @@
 //! it may be called in. What leaves this floor is a safe interface.
 
 pub(crate) mod global;
+pub(crate) mod memcg;
 pub(crate) mod module;
 pub(crate) mod module_ref;
 pub(crate) mod net;

@@ -9,11 +9,12 @@
 
 /*
  * Each with a count of its own: a pipe may keep one of them.  Without them there is
- * something smaller to try: nothing is reclaimed.
+ * something smaller to try: nothing much is reclaimed, nobody is killed.  Somebody pays
+ * for all buffers.
  */
 struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY |
+	struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY |
 						__GFP_NOMEMALLOC | (zero ? __GFP_ZERO : 0),
 					order);
 
@@ -24,8 +25,8 @@ struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
 
 void *smc_rs_helper_vmalloc_buffer(size_t size, bool zero)
 {
-	return __vmalloc(size, GFP_KERNEL | __GFP_NOWARN | __GFP_NOMEMALLOC |
-			       (zero ? __GFP_ZERO : 0));
+	return __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY |
+				       __GFP_NOMEMALLOC | (zero ? __GFP_ZERO : 0));
 }
 
 void smc_rs_helper_free_buffer_pages(struct page *page, unsigned int order)

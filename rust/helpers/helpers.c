@@ -6,6 +6,7 @@
 #include "dma.c"
 #include "inet_hashtables.c"
 #include "iov.c"
+#include "memcontrol.c"
 #include "module.c"
 #include "net_fastopen.c"
 #include "net_flow.c"

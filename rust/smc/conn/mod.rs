@@ -254,7 +254,7 @@ impl Conn {
             pin_init!(Inlet {
                 rx <- new_spinlock_bh!(rx, "Conn::rx"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let conn = Arc::pin_init(
             Task::new(try_pin_init!(Self {
@@ -282,7 +282,7 @@ impl Conn {
                 send <- new_mutex!(from, "Conn::send"),
                 recv <- new_mutex!(Some(to), "Conn::recv"),
             }? Error)),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         for (dir, size) in sizes {
             conn.count(|stats| stats.buffer_taken(Tech::R, dir, size.bytes() as usize));

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        memcg,
         net::{
             attach::EventSock,
             errno::NetErrno,
@@ -275,7 +276,9 @@ impl Active {
         if this.is_over() {
             return Progress::Over;
         }
-        let end = match io.step(&this.sock, &waker) {
+        // The socket's owner pays for what the connection is made of, whose thread ever
+        // this is.
+        let end = match memcg::charged_to(&this.sock, || io.step(&this.sock, &waker)) {
             Step::Waits(until) => return Progress::Waits(until),
             Step::Ends(end) => end,
         };

@@ -9,6 +9,7 @@
 
 use super::{fallback, passive::Passive, syn, Attachment, Phase, SmcSock, HANDSHAKES};
 use crate::abstractions::{
+    memcg,
     net::{
         attach::EventSock,
         sock::{Child, Sock, TcpState},
@@ -172,6 +173,12 @@ impl Listener {
             }? Error)),
             GFP_KERNEL,
         )
+    }
+
+    /// Runs `f`, what it allocates for a connection being charged to the listener's
+    /// owner: one that nobody has accepted has none of its own. Process context.
+    pub(super) fn charged<R>(&self, f: impl FnOnce() -> R) -> R {
+        memcg::charged_to(&self.sock, f)
     }
 
     /// TCP has made a connection; softirq.

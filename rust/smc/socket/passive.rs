@@ -378,7 +378,10 @@ impl Io {
     fn advance(&mut self, task: &Arc<Task<Passive>>) -> Option<Result<Option<Accepted>, Millis>> {
         self.child.as_ref()?;
         let end = match self.deferred {
-            None => self.step(&Waker::Passive(task.clone())),
+            None => {
+                let waker = Waker::Passive(task.clone());
+                task.listener.charged(|| self.step(&waker))
+            }
             Some(_) => Some(Ok(())),
         };
         match end {
