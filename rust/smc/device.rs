@@ -9,7 +9,11 @@ use super::{
 };
 use crate::abstractions::{
     global::{global_lock, GlobalMutex},
-    net::{errno::NetErrno, netdev::NetDevice, Net},
+    net::{
+        errno::NetErrno,
+        netdev::{Mac, NetDevice},
+        Net,
+    },
     rdma::{
         Client, ClientRegistration, DeviceEvent, DeviceRef, Gid, GidKind, GidRef, Mtu, PortAttr,
     },
@@ -103,6 +107,25 @@ impl Device {
         let dev = self.dev()?;
         let mut gids = self.gids(&dev, port);
         gids.find(|gid| gid.kind() == Some(GidKind::RoceV2) && gid.gid() == *wanted)
+    }
+
+    /// Whether a port has this entry still, or one that is the same to the peer: for a
+    /// link that the peer reaches by the entry's GID, and by this MAC address and VLAN (0
+    /// for none). Process context.
+    pub(crate) fn has_still(&self, entry: &GidRef, mac: Mac, vlan: u16) -> bool {
+        let Some(dev) = self.dev() else {
+            return false;
+        };
+        let ethernet = Some((mac, (vlan != 0).then_some(vlan)));
+        let same = |other: &GidRef| {
+            other.kind() == entry.kind()
+                && other.gid() == entry.gid()
+                && other.ethernet() == ethernet
+        };
+        // Its place is nobody else's, as long as there is a reference.
+        dev.gid(entry.port(), entry.index().into())
+            .is_some_and(|other| same(&other))
+            || self.gids(&dev, entry.port()).any(|other| same(&other))
     }
 }
 
@@ -262,9 +285,11 @@ impl Client for Roce {
         match event {
             DeviceEvent::PortError(port) => group::port_down(device, Some(port)),
             DeviceEvent::Fatal => group::port_down(device, None),
-            DeviceEvent::PortActive(_) | DeviceEvent::GidChange(_) | DeviceEvent::PortChange(_) => {
+            DeviceEvent::GidChange(port) => {
                 identity::learn(device);
+                group::gids_changed(device, port);
             }
+            DeviceEvent::PortActive(_) | DeviceEvent::PortChange(_) => identity::learn(device),
         }
     }
 }

@@ -59,7 +59,22 @@ crowd() {
 	on server rxe_up && return $status
 }
 
-plan 9
+# The server's address is its GID. Another one that comes and goes is none of a link's
+# business; when the link's own goes the connection is told.
+another_address() {
+	on server 'stream server 43 0 5010 1 > /run/held 2>&1 & wait_listen 5010' &&
+		on client 'stream client 43 0 $PEER 5010 1 1000 600 > /run/held 2>&1 & wait_for 20 grep connect /run/held' &&
+		on server 'has() { grep -q ffff:0a63:004d /sys/class/infiniband/rxe0/ports/1/gids/?; } && hasnt() { ! has; } &&
+			ip addr add 10.99.0.77/24 dev eth0 && wait_for 5 has && ip addr del 10.99.0.77/24 dev eth0 &&
+			wait_for 5 hasnt && sleep 0.5 && smcnl dump lgr-smcr | grep CONNS_NUM=1 && pgrep -x stream'
+}
+own_address() {
+	on server 'ip addr del $ADDR/24 dev eth0; wait_for 10 grep -i abort /run/held; s=$?; cat /run/held
+		ip addr add $ADDR/24 dev eth0; ip neigh replace $PEER lladdr $PEER_MAC dev eth0 nud permanent; exit $s' &&
+		on --console server | grep "the address of its link has gone"
+}
+
+plan 12
 check "without a device a connection is TCP" over_tcp 5001
 check "devices come" both 'rxe_up'
 check "with devices it is RDMA" over_rdma 5002
@@ -69,4 +84,7 @@ check "the device is back, and so is RDMA" eval 'on client rxe_up && over_rdma 5
 check "a device goes while a crowd waits to send" crowd
 check "then there is RDMA again" over_rdma 5009
 check "an MTU of the interface is one of the port" another_mtu
+check "another address comes and goes, and a link does not" another_address
+check "the link's own address goes: its connection is told" own_address
+check "when it is back there is RDMA again" over_rdma 5011
 finish

@@ -321,6 +321,9 @@ impl Llc {
             group.set_life(Life::Closing);
             machine.terminate(now, DeleteReason::ProtocolViolation);
         }
+        if group.wishes.gid_gone.swap(false, Ordering::AcqRel) {
+            machine.terminate(now, DeleteReason::LostPath);
+        }
         let idle = group.idle_until().is_some_and(|at| at <= now) && group.close_if_empty();
         if group.wishes.end.swap(false, Ordering::AcqRel) || idle {
             group.set_life(Life::Closing);
@@ -443,6 +446,7 @@ impl Llc {
             machine::EndReason::Peer(DeleteReason::ProtocolViolation) => {
                 "the peer says that this host violated the protocol"
             }
+            machine::EndReason::Local(DeleteReason::LostPath) => "the address of its link has gone",
             _ => return,
         };
         if ratelimit() {

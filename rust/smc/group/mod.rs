@@ -141,6 +141,7 @@ struct Wishes {
     broken: AtomicBool,
     sent: AtomicBool,
     violation: AtomicBool,
+    gid_gone: AtomicBool,
     end: AtomicBool,
 }
 
@@ -199,10 +200,11 @@ impl Group {
             .llc
             .lock()
             .begin(group.config(), local, peer, link, gid);
+        // What has happened to the device before may not have been told to the group.
         if group.device.is_gone() {
-            // It may have been too late for `device_gone` to see the group.
             Self::on_link_broken(&group, Slot::S0);
         }
+        Self::check_gid(&group);
         Ok(group)
     }
 
@@ -491,6 +493,20 @@ impl Group {
         empty
     }
 
+    /// Ends it if the link's port is not any more what the peer knows it by. Process
+    /// context.
+    fn check_gid(this: &Arc<Task<Self>>) {
+        let Some((link, gid)) = this.describe_link() else {
+            return;
+        };
+        let mac = link.local().mac.0;
+        if !this.device.has_still(&gid, mac, this.spec.key.vlan) {
+            this.set_life(Life::Closing);
+            this.wishes.gid_gone.store(true, Ordering::Release);
+            Task::kick(this);
+        }
+    }
+
     /// The link's queue pair has failed, or its port. Any context.
     fn on_link_broken(this: &Arc<Task<Self>>, _slot: Slot) {
         this.set_life(Life::Closing);
@@ -553,6 +569,16 @@ pub(super) fn port_down(device: &Arc<Device>, port: Option<u32>) {
     peers::on_device(device, |group| {
         if port.map_or(true, |port| group.port() == Some(port)) {
             Group::on_link_broken(group, Slot::S0);
+        }
+    });
+}
+
+/// The GIDs of a port have changed: links end whose own is not among them any more.
+/// Process context.
+pub(super) fn gids_changed(device: &Arc<Device>, port: u32) {
+    peers::on_device(device, |group| {
+        if group.port() == Some(port) {
+            Group::check_gid(group);
         }
     });
 }
