@@ -57,6 +57,11 @@ impl<T> Slots<T> {
         self.0.iter().flatten()
     }
 
+    /// How many places there are, with something in them or free.
+    pub(crate) fn places(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }

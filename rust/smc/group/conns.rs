@@ -20,7 +20,7 @@ use smc_proto::wire::types::AlertToken;
 /// it to count: a client takes what the server gives it, and may have some more, which
 /// are at their end with the server already.
 const PLACES: usize = 1 << PLACE_BITS;
-const PLACE_BITS: u32 = 9;
+const PLACE_BITS: u32 = 11;
 
 /// What distinguishes the connections that have one place after each other. The
 /// tokens of a host are different ones in all its groups.
@@ -246,6 +246,9 @@ impl Group {
     pub(crate) fn each_conn(&self, mut f: impl FnMut(&Arc<Task<Conn>>)) {
         for place in 0..PLACES {
             let conns = self.conns.lock();
+            if place >= conns.entries.places() {
+                return;
+            }
             let conn = conns.entries.get(place).and_then(|e| e.conn.clone());
             drop(conns);
             if let Some(conn) = conn {

@@ -476,6 +476,10 @@ impl Io {
             Pending::Buffers => match self.session.prepare(sock, &agreed, waker) {
                 Poll::Pending => None,
                 Poll::Ready(Ok(())) => Some(self.client.on_prepared()),
+                Poll::Ready(Err(_)) if !agreed.first_contact && self.session.is_closing() => {
+                    // The server had better not name the group again.
+                    Some(self.client.on_failure(Reason::SyncError))
+                }
                 Poll::Ready(Err(reason)) => Some(self.client.on_failure(reason)),
             },
             Pending::Link => match self.session.link() {
