@@ -7,20 +7,22 @@
 # Bytes in TCP of a connection over RDMA, at most: the handshake's.
 CLC_BYTES=1000
 
-# One host, or the server, has the C module, which does not do all that is tested.
-C_HOST= C_SERVER=
+# One host, the server, the client has the C module, which does not do all that is tested.
+C_HOST= C_SERVER= C_CLIENT=
 
 # The UEID is the one that ours has from the start.
 devices() { both 'rxe_up && { loaded smc_rs || smcnl ueid-add SMCV2-DEFAULT-UEID; }'; }
 
 # Ports of flows that are yet to come; the server of each waits from the start.
 FIRST_PORT=5001 FLOWS=40 CROWD=20 CROWD_PORT=5100
+# Seconds that one of them may take.
+FLOW_TIME=60
 
 # serve: a server for each flow, and one for many connections at once
 serve() {
 	on -t 60 server "
 		serve() {
-			${C_HOST:+FLOWS_C=1} ${C_SERVER:+FLOWS_C_SERVER=1} timeout 1500 flows server 43 0 \$1 \$2 > /run/flows.\$1 2>&1
+			${C_HOST:+FLOWS_C=1} ${C_SERVER:+FLOWS_C_HERE=1} timeout 1500 flows server 43 0 \$1 \$2 > /run/flows.\$1 2>&1
 			echo \$? > /run/flows.\$1.status
 		}
 		for p in {$FIRST_PORT..$((FIRST_PORT + FLOWS - 1))}; do serve \$p 1 & done
@@ -46,11 +48,11 @@ flows() {
 	[ ! -e "$SMC_RS_TEST_OUT/port" ] || read -r next < "$SMC_RS_TEST_OUT/port"
 	ports=$(seq "$next" $((next + $# - 1)) | xargs)
 	echo $((next + $#)) > "$SMC_RS_TEST_OUT/port"
-	on -t 200 client "
+	on -t $((140 + FLOW_TIME)) client "
 		p=$next
 		for arg in $*; do
 			[ \$arg != - ] || arg=
-			${C_HOST:+FLOWS_C=1} timeout 60 flows client 43 0 \$PEER \$p $test \$arg || { echo \"$test \$arg, the client: \$?\"; exit 1; }
+			${C_HOST:+FLOWS_C=1} ${C_CLIENT:+FLOWS_C_HERE=1} timeout $FLOW_TIME flows client 43 0 \$PEER \$p $test \$arg || { echo \"$test \$arg, the client: \$?\"; exit 1; }
 			p=\$((p + 1))
 		done"
 	status=$?
@@ -66,7 +68,7 @@ crowd() {
 
 # That each byte of those flows went by RDMA: TCP had the handshakes', and no more.
 over_rdma() {
-	wire "tcp.port >= $FIRST_PORT && tcp.port <= $CROWD_PORT" tcp.srcport tcp.dstport tcp.len |
+	wire "tcp.port in {$FIRST_PORT..$CROWD_PORT}" tcp.srcport tcp.dstport tcp.len |
 		awk -v most=$CLC_BYTES -v crowd=$CROWD_PORT -v n=$CROWD -v last="$(cat "$SMC_RS_TEST_OUT/port")" '
 		{ port = $1 >= '$FIRST_PORT' && $1 <= crowd ? $1 : $2; bytes[port] += $3 }
 		END {
