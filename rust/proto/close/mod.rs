@@ -50,7 +50,6 @@ impl Said {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     Init,
-    Listen,
     Up,
     Over,
 }
@@ -115,13 +114,6 @@ impl Closer {
         }
     }
 
-    /// The socket listens.
-    pub fn listen(&mut self) {
-        if self.phase == Phase::Init {
-            self.phase = Phase::Listen;
-        }
-    }
-
     /// The handshake has succeeded.
     pub fn established(&mut self) {
         if self.phase == Phase::Init {
@@ -134,7 +126,6 @@ impl Closer {
     pub fn state(&self) -> ConnState {
         match self.phase {
             Phase::Over => return ConnState::Closed,
-            Phase::Listen => return ConnState::Listen,
             Phase::Init if !self.was_up => return ConnState::Init,
             Phase::Init | Phase::Up => {}
         }
@@ -195,7 +186,7 @@ impl Closer {
         }
         match self.phase {
             Phase::Up => Ok(()),
-            Phase::Init | Phase::Listen => Err(SendRefused::NotConnected),
+            Phase::Init => Err(SendRefused::NotConnected),
             Phase::Over => Err(SendRefused::BrokenPipe),
         }
     }
@@ -204,7 +195,7 @@ impl Closer {
     /// come, and it waits.
     pub fn recv_end(&self) -> Option<RecvEnd> {
         match self.phase {
-            Phase::Init | Phase::Listen => Some(RecvEnd::NotConnected),
+            Phase::Init => Some(RecvEnd::NotConnected),
             _ if self.aborted.is_some() => Some(RecvEnd::Broken),
             Phase::Over => Some(RecvEnd::EndOfFile),
             Phase::Up if self.received > Said::Nothing || self.read_shut => {
@@ -256,13 +247,6 @@ impl Closer {
                 self.over(&mut actions);
                 return actions;
             }
-            Phase::Listen => {
-                self.phase = Phase::Over;
-                actions.tcp = Some(TcpAction::ShutdownBoth);
-                actions.wake = true;
-                actions.free = Some(Release::Reusable);
-                return actions;
-            }
             Phase::Over => {
                 actions.timer = Some(None);
                 actions.free = Some(self.release());
@@ -312,7 +296,7 @@ impl Closer {
         let mut actions = Actions::default();
         let said = Said::from_flags(flags);
         // Flags don't go back. A peer that takes one back is not believed.
-        if said <= self.received || matches!(self.phase, Phase::Listen | Phase::Over) {
+        if said <= self.received || self.phase == Phase::Over {
             return actions;
         }
         self.received = said;
@@ -365,7 +349,7 @@ impl Closer {
     pub fn link_group_down(&mut self) -> Actions {
         let mut actions = Actions::default();
         match self.phase {
-            Phase::Over | Phase::Listen => return actions,
+            Phase::Over => return actions,
             Phase::Init | Phase::Up => {}
         }
         self.aborted.get_or_insert(End::Ours);
@@ -406,7 +390,7 @@ impl Closer {
     fn abort_with(&mut self, error: SocketError) -> Actions {
         let mut actions = Actions::default();
         match self.phase {
-            Phase::Over | Phase::Listen => return actions,
+            Phase::Over => return actions,
             Phase::Init | Phase::Up => {}
         }
         if self.aborted.is_some() {

@@ -465,19 +465,3 @@ fn a_peer_may_close_before_the_handshake_is_over_here() {
         Some(Release::Reusable)
     );
 }
-
-#[test]
-fn a_listener_just_closes() {
-    let mut ours = Closer::new();
-    ours.listen();
-    assert_eq!(ours.state(), ConnState::Listen);
-    assert_eq!(ours.may_send(), Err(SendRefused::NotConnected));
-    assert_eq!(ours.peer_said(ABORT, EMPTY), Actions::default());
-    assert_eq!(ours.abort(), Actions::default());
-    assert_eq!(ours.link_group_down(), Actions::default());
-    let actions = ours.close(Linger::Drain, EMPTY);
-    assert!(actions.wake && actions.free.is_some());
-    assert_eq!(actions.tcp, Some(TcpAction::ShutdownBoth));
-    ours.listen();
-    assert_eq!(ours.state(), ConnState::Closed);
-}

@@ -20,13 +20,6 @@ pub trait LocalKeys {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerRmb(u8);
 
-impl PeerRmb {
-    /// Number of the row, 0 to 254.
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-}
-
 /// The keys that the peer has told, by RMB and link: what a writer must look
 /// up before each RDMA write. [`PeerTable`] implements it.
 pub trait PeerKeys {
@@ -179,7 +172,7 @@ mod tests {
         t.clear(Slot::S1);
         assert_eq!(t.token(b, Slot::S1), None);
         assert_eq!(t.token(b, Slot::S2), Some(token(9)));
-        assert_eq!(b.get(), 1);
+        assert_eq!(b.0, 1);
     }
 
     #[test]
@@ -188,12 +181,12 @@ mod tests {
         let mut t = PeerTable::new(&mut rows);
         for n in 0..255 {
             let rmb = t.add(Slot::S0, token(n)).unwrap();
-            assert_eq!(u32::from(rmb.get()), n);
+            assert_eq!(u32::from(rmb.0), n);
         }
         assert_eq!(t.add(Slot::S0, token(255)), None);
         assert!(!t.delete(Slot::S0, Rkey(255)));
         assert!(!t.extend(Slot::S0, Rkey(255), Slot::S1, token(1)));
         assert!(t.delete(Slot::S0, Rkey(254)));
-        assert_eq!(t.add(Slot::S0, token(255)).map(PeerRmb::get), Some(254));
+        assert_eq!(t.add(Slot::S0, token(255)).map(|rmb| rmb.0), Some(254));
     }
 }

@@ -57,13 +57,9 @@ pub const CLC_WAIT: u32 = 6_000;
 pub const DECLINE_GRACE: u32 = 1_000;
 
 /// Release of SMC v2 that we speak ("v2.1").
-pub const RELEASE: u8 = 1;
-/// Supplemental features of SMC v2.1 that we have: none. Its only one so far
-/// is SMC-D over emulated ISM devices (smc.h, `SMC_SPF_EMULATED_ISM_DEV`),
-/// which the owner may add.
-pub const FEATURE_EMULATED_ISM: u16 = 1;
+const RELEASE: u8 = 1;
 /// Fewest connections that a link group may be limited to (smc_core.h).
-pub const MIN_CONNS: u8 = 16;
+const MIN_CONNS: u8 = 16;
 /// Most connections in a link group.
 pub const MAX_CONNS: u8 = 255;
 /// Most links in a link group.

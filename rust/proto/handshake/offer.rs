@@ -44,7 +44,8 @@ pub struct OfferV2<'a> {
     pub max_conns: u8,
     /// Most links in a link group, 1 or 2; else the nearest.
     pub max_links: u8,
-    /// Supplemental features of SMC v2.1.
+    /// Supplemental features of SMC v2.1: bit 0 for SMC-D over emulated ISM
+    /// devices (smc.h, `SMC_SPF_EMULATED_ISM_DEV`), no others so far.
     pub feature_mask: u16,
 }
 
@@ -65,13 +66,13 @@ pub struct Offer<'a> {
 
 impl<'a> Offer<'a> {
     /// The kinds of SMC v1 that are offered.
-    pub fn modes_v1(&self) -> Modes {
+    pub(super) fn modes_v1(&self) -> Modes {
         self.v1.map_or(Modes::None, |v1| v1.modes.modes())
     }
 
     /// The kinds of SMC v2 that are offered: SMC-R only with an EID
     /// (af_smc.c, `smc_find_proposal_devices`).
-    pub fn modes_v2(&self) -> Modes {
+    pub(super) fn modes_v2(&self) -> Modes {
         self.v2.map_or(Modes::None, |v2| {
             let modes = v2.kind.modes();
             Modes::of(modes.rdma() && !v2.eids.is_empty(), modes.ism())

@@ -16,7 +16,7 @@ pub struct ConsumerOutcome {
     /// Bytes of room that opened in the peer's ring.
     pub opened: u32,
     /// There are bytes that can be posted now: run [`TxRing::plan`].
-    pub can_post: bool,
+    pub(super) can_post: bool,
     /// The peer has consumed the urgent byte; a writer that waits to send
     /// another one can go on.
     pub urgent_done: bool,

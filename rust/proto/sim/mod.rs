@@ -47,7 +47,7 @@ pub enum Side {
 
 impl Side {
     /// The other one.
-    pub const fn other(self) -> Side {
+    const fn other(self) -> Side {
         match self {
             Side::A => Side::B,
             Side::B => Side::A,
@@ -256,7 +256,7 @@ impl World {
 
     /// Goes to the next thing that happens, not beyond `limit`. `false` where
     /// there is none.
-    pub fn step(&mut self, limit: Millis) -> bool {
+    fn step(&mut self, limit: Millis) -> bool {
         let arrival = self.flying.first_key_value().map(|(key, _)| key.0);
         let timers = self.hosts.iter().filter_map(|h| h.deadline(self.now));
         let timer = timers.min();

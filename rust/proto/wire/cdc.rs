@@ -47,13 +47,13 @@ impl From<Truncated> for CdcError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reserved {
     /// In front of the wrap number of the producer and of the consumer cursor.
-    pub cursors: [u16; 2],
+    cursors: [u16; 2],
     /// The low three bits of the producer flags.
-    pub producer_bits: u8,
+    producer_bits: u8,
     /// The low five bits of the state flags.
-    pub state_bits: u8,
+    state_bits: u8,
     /// At the end; zero where they did not arrive.
-    pub end: [u8; RESERVED_LEN],
+    end: [u8; RESERVED_LEN],
 }
 
 /// A CDC message.

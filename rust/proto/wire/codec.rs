@@ -26,27 +26,27 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads `bytes` from their beginning.
-    pub const fn new(bytes: &'a [u8]) -> Self {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Reader { rest: bytes }
     }
 
     /// How many bytes are left.
-    pub const fn remaining(&self) -> usize {
+    pub(super) const fn remaining(&self) -> usize {
         self.rest.len()
     }
 
     /// Whether every byte was read.
-    pub const fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Gives all bytes that are left and ends the reader.
-    pub const fn into_rest(self) -> &'a [u8] {
+    pub(super) const fn into_rest(self) -> &'a [u8] {
         self.rest
     }
 
     /// Takes the next `n` bytes.
-    pub fn take(&mut self, n: usize) -> Result<&'a [u8], Truncated> {
+    pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8], Truncated> {
         let head = self.rest.get(..n).ok_or(Truncated)?;
         self.rest = self.rest.get(n..).ok_or(Truncated)?;
         Ok(head)
@@ -54,41 +54,41 @@ impl<'a> Reader<'a> {
 
     /// Takes the next `n` bytes as a reader of their own, which can't run into
     /// what follows them.
-    pub fn sub(&mut self, n: usize) -> Result<Reader<'a>, Truncated> {
+    pub(super) fn sub(&mut self, n: usize) -> Result<Reader<'a>, Truncated> {
         self.take(n).map(Reader::new)
     }
 
     /// Takes the next `N` bytes as an array, without a copy.
-    pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Truncated> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Truncated> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
     /// Takes one byte.
-    pub fn u8(&mut self) -> Result<u8, Truncated> {
+    pub(super) fn u8(&mut self) -> Result<u8, Truncated> {
         let [b] = *self.array::<1>()?;
         Ok(b)
     }
 
     /// Takes two bytes, big-endian.
-    pub fn be16(&mut self) -> Result<u16, Truncated> {
+    pub(super) fn be16(&mut self) -> Result<u16, Truncated> {
         self.array::<2>().map(|b| u16::from_be_bytes(*b))
     }
 
     /// Takes three bytes, big-endian; the value is below 2^24.
-    pub fn be24(&mut self) -> Result<u32, Truncated> {
+    pub(super) fn be24(&mut self) -> Result<u32, Truncated> {
         let [a, b, c] = *self.array::<3>()?;
         Ok(u32::from_be_bytes([0, a, b, c]))
     }
 
     /// Takes four bytes, big-endian.
-    pub fn be32(&mut self) -> Result<u32, Truncated> {
+    pub(super) fn be32(&mut self) -> Result<u32, Truncated> {
         self.array::<4>().map(|b| u32::from_be_bytes(*b))
     }
 
     /// Takes eight bytes, big-endian.
-    pub fn be64(&mut self) -> Result<u64, Truncated> {
+    pub(super) fn be64(&mut self) -> Result<u64, Truncated> {
         self.array::<8>().map(|b| u64::from_be_bytes(*b))
     }
 }
@@ -114,7 +114,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends `bytes`.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), NoSpace> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), NoSpace> {
         let end = self.at.checked_add(bytes.len()).ok_or(NoSpace)?;
         self.buf
             .get_mut(self.at..end)
@@ -125,7 +125,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends `n` zero bytes.
-    pub fn zeros(&mut self, n: usize) -> Result<(), NoSpace> {
+    pub(super) fn zeros(&mut self, n: usize) -> Result<(), NoSpace> {
         let end = self.at.checked_add(n).ok_or(NoSpace)?;
         self.buf.get_mut(self.at..end).ok_or(NoSpace)?.fill(0);
         self.at = end;
@@ -133,29 +133,29 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends one byte.
-    pub fn u8(&mut self, v: u8) -> Result<(), NoSpace> {
+    pub(super) fn u8(&mut self, v: u8) -> Result<(), NoSpace> {
         self.bytes(&[v])
     }
 
     /// Appends two bytes, big-endian.
-    pub fn be16(&mut self, v: u16) -> Result<(), NoSpace> {
+    pub(super) fn be16(&mut self, v: u16) -> Result<(), NoSpace> {
         self.bytes(&v.to_be_bytes())
     }
 
     /// Appends the low three bytes of `v`, big-endian. The types that hold a
     /// 24 bit value keep it below 2^24.
-    pub fn be24(&mut self, v: u32) -> Result<(), NoSpace> {
+    pub(super) fn be24(&mut self, v: u32) -> Result<(), NoSpace> {
         let [_, a, b, c] = v.to_be_bytes();
         self.bytes(&[a, b, c])
     }
 
     /// Appends four bytes, big-endian.
-    pub fn be32(&mut self, v: u32) -> Result<(), NoSpace> {
+    pub(super) fn be32(&mut self, v: u32) -> Result<(), NoSpace> {
         self.bytes(&v.to_be_bytes())
     }
 
     /// Appends eight bytes, big-endian.
-    pub fn be64(&mut self, v: u64) -> Result<(), NoSpace> {
+    pub(super) fn be64(&mut self, v: u64) -> Result<(), NoSpace> {
         self.bytes(&v.to_be_bytes())
     }
 }

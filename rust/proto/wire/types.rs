@@ -19,22 +19,24 @@ macro_rules! bytes_type {
             pub [u8; $len],
         );
 
+        // Not each type needs all of it.
+        #[allow(dead_code)]
         impl $name {
             /// Length on the wire, in bytes.
-            pub const LEN: usize = $len;
+            pub(crate) const LEN: usize = $len;
 
             /// Reads the value.
-            pub fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
+            pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
                 r.array::<{ $len }>().map(|b| $name(*b))
             }
 
             /// Writes the value.
-            pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoSpace> {
+            pub(crate) fn write(&self, w: &mut Writer<'_>) -> Result<(), NoSpace> {
                 w.bytes(&self.0)
             }
 
             /// Whether every byte is zero ("not given").
-            pub fn is_zero(&self) -> bool {
+            pub(crate) fn is_zero(&self) -> bool {
                 self.0.iter().all(|b| *b == 0)
             }
         }
@@ -64,12 +66,12 @@ macro_rules! u24_type {
             }
 
             /// Reads three bytes, big-endian.
-            pub fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
+            pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
                 r.be24().map($name)
             }
 
             /// Writes three bytes, big-endian.
-            pub fn write(self, w: &mut Writer<'_>) -> Result<(), NoSpace> {
+            pub(super) fn write(self, w: &mut Writer<'_>) -> Result<(), NoSpace> {
                 w.be24(self.0)
             }
         }
@@ -141,7 +143,7 @@ impl RmbeIndex {
     }
 
     /// The index of the wire, 1 to 255.
-    pub const fn get(self) -> u8 {
+    pub(super) const fn get(self) -> u8 {
         self.0.get()
     }
 
@@ -204,15 +206,6 @@ pub struct BufSize(u8);
 impl BufSize {
     /// The largest, 512 MiB.
     pub const MAX: BufSize = BufSize(15);
-
-    /// From the four bits of the wire; `None` above 15.
-    pub const fn from_bits(bits: u8) -> Option<Self> {
-        if bits < 16 {
-            Some(BufSize(bits))
-        } else {
-            None
-        }
-    }
 
     /// From the low four bits of `byte`.
     pub(crate) const fn from_low_nibble(byte: u8) -> Self {
@@ -315,9 +308,8 @@ mod tests {
 
     #[test]
     fn buffer_sizes_are_powers_of_two_from_16k() {
-        assert_eq!(BufSize::from_bits(0).map(BufSize::bytes), Some(16384));
+        assert_eq!(BufSize::from_low_nibble(0).bytes(), 16384);
         assert_eq!(BufSize::MAX.bytes(), 512 << 20);
-        assert_eq!(BufSize::from_bits(16), None);
         assert_eq!(BufSize::holding(0).bits(), 0);
         assert_eq!(BufSize::holding(16384).bits(), 0);
         assert_eq!(BufSize::holding(16385).bits(), 1);

@@ -228,11 +228,11 @@ pub struct AcceptConfirm<'a> {
     /// Which of the two.
     pub role: Role,
     /// Name at the front.
-    pub eyecatcher: Eyecatcher,
+    eyecatcher: Eyecatcher,
     /// Name at the end.
-    pub trailer: Eyecatcher,
+    trailer: Eyecatcher,
     /// The bit beside the first contact flag; no meaning, kept.
-    pub reserved_bit: bool,
+    reserved_bit: bool,
     /// What was chosen.
     pub body: Body<'a>,
 }
@@ -309,7 +309,7 @@ impl<'a> AcceptConfirm<'a> {
     }
 
     /// Length of the message in bytes.
-    pub fn emitted_len(&self) -> usize {
+    fn emitted_len(&self) -> usize {
         HEADER_LEN + self.body.len() + Eyecatcher::LEN
     }
 
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn an_element_lies_within_the_address_space() {
-        let size = BufSize::from_bits(0).unwrap();
+        let size = BufSize::from_low_nibble(0);
         let bytes = u64::from(size.bytes());
         assert_eq!(body(5000, 3, size).element_addr(), Some(5000 + 2 * bytes));
         let last = u64::MAX - bytes;

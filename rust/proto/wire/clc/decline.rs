@@ -14,30 +14,30 @@ use crate::wire::types::PeerId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeclineV2 {
     /// The number in the header, above 1.
-    pub version: Version,
+    version: Version,
     /// Further diagnoses; Linux sends zeros.
-    pub more: [u32; 4],
+    more: [u32; 4],
 }
 
 /// A CLC Decline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decline {
     /// Name at the front.
-    pub eyecatcher: Eyecatcher,
+    eyecatcher: Eyecatcher,
     /// The link groups of the peers differ: the receiver ends the group that
     /// it took for the connection.
     pub out_of_sync: bool,
     /// The low three bits beside that flag; no meaning, kept.
-    pub reserved_bits: u8,
+    reserved_bits: u8,
     /// Who declines; zero where it has no RoCE port.
-    pub peer_id: PeerId,
+    peer_id: PeerId,
     /// Why.
     pub reason: Reason,
     /// Operating system of the sender; zero in version 1.
-    pub os: OsType,
+    os: OsType,
     /// Reserved, zero: the low four bits beside the operating system, and
     /// three bytes.
-    pub reserved: [u8; 4],
+    reserved: [u8; 4],
     /// What version 2 adds; `None` in version 1.
     pub v2: Option<DeclineV2>,
     /// The last four bytes. The C module does not look at them, nor do we.
@@ -46,9 +46,9 @@ pub struct Decline {
 
 impl Decline {
     /// Length of a Decline of version 1 in bytes.
-    pub const LEN_V1: usize = 28;
+    const LEN_V1: usize = 28;
     /// Length of a Decline of version 2 in bytes.
-    pub const LEN_V2: usize = 44;
+    pub(super) const LEN_V2: usize = 44;
 
     /// A Decline as Linux sends it, of version 1, or 2 if `v2`.
     pub const fn new(v2: bool, peer_id: PeerId, reason: Reason) -> Self {

@@ -14,20 +14,16 @@ const V2X_LEN: usize = 16;
 /// Length of the head of [`GidList`].
 const GID_HEAD_LEN: usize = 4;
 
-/// Operating system of a peer: four bits. Others than the three known are
-/// kept.
+/// Operating system of a peer: four bits. 1 is z/OS, 2 Linux, 3 AIX; others are
+/// kept (smc_clc.h, `SMC_CLC_OS_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OsType(u8);
 
 impl OsType {
     /// Not said.
     pub const UNKNOWN: OsType = OsType(0);
-    /// z/OS.
-    pub const ZOS: OsType = OsType(1);
     /// Linux.
     pub const LINUX: OsType = OsType(2);
-    /// AIX.
-    pub const AIX: OsType = OsType(3);
 
     /// The number on the wire, 0 to 15.
     pub const fn number(self) -> u8 {

@@ -6,7 +6,7 @@ use super::ClcError;
 use crate::wire::codec::{NoSpace, Reader, Writer};
 
 /// Length of the header in bytes.
-pub const HEADER_LEN: usize = 8;
+pub(super) const HEADER_LEN: usize = 8;
 
 /// The four bytes at the front and at the end of a CLC message: a name in
 /// EBCDIC (RFC 7609 Appendix A.2). Either one may stand at either end of any
@@ -21,10 +21,10 @@ pub enum Eyecatcher {
 
 impl Eyecatcher {
     /// Length in bytes.
-    pub const LEN: usize = 4;
+    pub(super) const LEN: usize = 4;
 
     /// The bytes on the wire.
-    pub const fn bytes(self) -> [u8; 4] {
+    pub(super) const fn bytes(self) -> [u8; 4] {
         match self {
             Eyecatcher::SmcR => [0xe2, 0xd4, 0xc3, 0xd9],
             Eyecatcher::SmcD => [0xe2, 0xd4, 0xc3, 0xc4],
@@ -32,7 +32,7 @@ impl Eyecatcher {
     }
 
     /// The eye catcher that `bytes` spell, if any.
-    pub fn from_bytes(bytes: [u8; 4]) -> Option<Self> {
+    fn from_bytes(bytes: [u8; 4]) -> Option<Self> {
         [Eyecatcher::SmcR, Eyecatcher::SmcD]
             .into_iter()
             .find(|e| e.bytes() == bytes)
@@ -59,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// The byte on the wire.
-    pub const fn code(self) -> u8 {
+    pub(super) const fn code(self) -> u8 {
         match self {
             Kind::Proposal => 1,
             Kind::Accept => 2,
@@ -93,7 +93,7 @@ impl Version {
     pub const V2: Version = Version(2);
 
     /// From the number on the wire; `None` for 0 and for more than four bits.
-    pub const fn new(number: u8) -> Option<Self> {
+    const fn new(number: u8) -> Option<Self> {
         if number >= 1 && number <= 15 {
             Some(Version(number))
         } else {
@@ -127,7 +127,7 @@ pub enum Modes {
 
 impl Modes {
     /// The two bits of the wire.
-    pub const fn bits(self) -> u8 {
+    pub(super) const fn bits(self) -> u8 {
         match self {
             Modes::R => 0,
             Modes::D => 1,
@@ -137,7 +137,7 @@ impl Modes {
     }
 
     /// From the low two bits of `bits`.
-    pub const fn from_bits(bits: u8) -> Self {
+    pub(crate) const fn from_bits(bits: u8) -> Self {
         match bits & 3 {
             0 => Modes::R,
             1 => Modes::D,
@@ -147,7 +147,7 @@ impl Modes {
     }
 
     /// The modes with SMC-R as `rdma` says and SMC-D as `ism` says.
-    pub const fn of(rdma: bool, ism: bool) -> Self {
+    pub(crate) const fn of(rdma: bool, ism: bool) -> Self {
         match (rdma, ism) {
             (true, true) => Modes::Both,
             (true, false) => Modes::R,
@@ -171,13 +171,13 @@ impl Modes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Name at the front.
-    pub eyecatcher: Eyecatcher,
+    pub(super) eyecatcher: Eyecatcher,
     /// Type of the message.
     pub kind: Kind,
     /// Length of the whole message in bytes, header and trailer included.
     pub len: u16,
     /// Version of SMC.
-    pub version: Version,
+    pub(super) version: Version,
     /// The low four bits of the last byte; what they mean depends on the type.
     pub(super) low: u8,
 }
@@ -188,7 +188,7 @@ impl Header {
     pub(super) const FLAG: u8 = 0b1000;
 
     /// Parses a header. The length is not judged.
-    pub fn parse(bytes: &[u8; HEADER_LEN]) -> Result<Self, ClcError> {
+    fn parse(bytes: &[u8; HEADER_LEN]) -> Result<Self, ClcError> {
         let [e0, e1, e2, e3, kind, len_hi, len_lo, last] = *bytes;
         Ok(Header {
             eyecatcher: Eyecatcher::from_bytes([e0, e1, e2, e3]).ok_or(ClcError::Eyecatcher)?,

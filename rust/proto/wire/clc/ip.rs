@@ -23,7 +23,7 @@ pub struct IpArea<'a> {
     /// Significant bits of `subnet`. Not judged when parsed.
     pub prefix_len: u8,
     /// Reserved, zero.
-    pub reserved: [u8; 2],
+    reserved: [u8; 2],
     /// IPv6 prefixes; if there is one, the IPv4 subnet is not looked at.
     pub v6: V6Prefixes<'a>,
 }

@@ -36,7 +36,7 @@ impl<'a, T: Entry, const MAX: usize> Entries<'a, T, MAX> {
 
     /// The entries that `bytes` hold; `None` where they are not a whole number
     /// of entries or more than `MAX`.
-    pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
+    fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         if bytes.len() % T::LEN != 0 || bytes.len() / T::LEN > MAX {
             return None;
         }
@@ -75,7 +75,7 @@ impl<'a, T: Entry, const MAX: usize> Entries<'a, T, MAX> {
     }
 
     /// The entries as they stand on the wire.
-    pub const fn as_bytes(&self) -> &'a [u8] {
+    pub(super) const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 

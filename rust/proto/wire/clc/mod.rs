@@ -24,7 +24,7 @@ pub use accept::{AcceptConfirm, Body, Role, SmcdBody, SmcdV2, SmcrBody, SmcrV2};
 pub use decline::{Decline, DeclineV2};
 pub use fce::{FirstContact, FirstContactV2x, GidList, OsType};
 pub use framer::{FrameError, Framer, Step, MAX_KEPT};
-pub use header::{Eyecatcher, Header, Kind, Modes, Version, HEADER_LEN};
+pub use header::{Eyecatcher, Header, Kind, Modes, Version};
 pub use ip::{IpArea, V6Prefixes};
 pub use list::{Entries, Entry, GidChid, V6Prefix};
 pub use offer::{

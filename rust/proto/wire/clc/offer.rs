@@ -45,12 +45,12 @@ pub struct SmcdArea<'a> {
     /// Vendor options (v2.1).
     pub vendor: VendorOptions,
     /// Reserved, zero.
-    pub reserved: &'a [u8; 20],
+    pub(crate) reserved: &'a [u8; 20],
 }
 
 impl<'a> SmcdArea<'a> {
     /// An area with nothing in it.
-    pub const EMPTY: SmcdArea<'static> = SmcdArea {
+    pub(crate) const EMPTY: SmcdArea<'static> = SmcdArea {
         ism: GidChid { gid: 0, chid: 0 },
         vendor: VendorOptions {
             oui: [0; 3],
@@ -136,14 +136,14 @@ pub struct SmcdV2Ext<'a> {
     /// [`V2Offer::seid`] is set.
     pub system_eid: Eid,
     /// Reserved, zero.
-    pub reserved: &'a [u8; 16],
+    reserved: &'a [u8; 16],
     /// ISM devices of the client.
     pub gids: GidChids<'a>,
 }
 
 impl<'a> SmcdV2Ext<'a> {
     /// The extension with these devices.
-    pub const fn new(system_eid: Eid, gids: GidChids<'a>) -> Self {
+    pub(crate) const fn new(system_eid: Eid, gids: GidChids<'a>) -> Self {
         SmcdV2Ext {
             offset: None,
             system_eid,
@@ -184,9 +184,9 @@ impl<'a> SmcdV2Ext<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RsvdIsm {
     /// Where the number of ISM devices would stand.
-    pub gid_count: u8,
+    gid_count: u8,
     /// Where the offset to the SMC-Dv2 extension would stand.
-    pub ext_offset: u16,
+    ext_offset: u16,
 }
 
 /// Kinds of SMC v2 that a client offers.
@@ -229,9 +229,9 @@ pub struct V2Offer<'a> {
     /// Whether the client's SEID counts.
     pub seid: bool,
     /// Reserved byte and the three reserved bits of the flags byte.
-    pub reserved1: [u8; 2],
+    pub(crate) reserved1: [u8; 2],
     /// Reserved, zero.
-    pub reserved2: [u8; 2],
+    pub(crate) reserved2: [u8; 2],
     /// GID of the client's RoCE port for SMC-Rv2.
     pub roce: Gid,
     /// Most connections in a link group that the client wants (release 1).
@@ -241,7 +241,7 @@ pub struct V2Offer<'a> {
     /// Supplemental features (release 1).
     pub feature_mask: u16,
     /// Reserved, zero.
-    pub reserved3: &'a [u8; 12],
+    pub(crate) reserved3: &'a [u8; 12],
     /// EIDs of the client, in its order of preference.
     pub eids: Eids<'a>,
 }

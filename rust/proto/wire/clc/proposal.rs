@@ -50,7 +50,7 @@ pub struct Sender {
 
 impl Sender {
     /// Length on the wire in bytes.
-    pub const LEN: usize = PeerId::LEN + Gid::LEN + Mac::LEN;
+    pub(super) const LEN: usize = PeerId::LEN + Gid::LEN + Mac::LEN;
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ClcError> {
         Ok(Sender {
@@ -108,7 +108,11 @@ pub struct ProposalV2<'a> {
 
 impl<'a> ProposalV2<'a> {
     /// A body of version 2 with these offers.
-    pub const fn new(smcd: SmcdArea<'a>, v1: Option<V1Offer<'a>>, v2: Option<V2Offer<'a>>) -> Self {
+    pub(crate) const fn new(
+        smcd: SmcdArea<'a>,
+        v1: Option<V1Offer<'a>>,
+        v2: Option<V2Offer<'a>>,
+    ) -> Self {
         ProposalV2 {
             version: Version::V2,
             ip_offset: 0,

@@ -34,7 +34,7 @@ macro_rules! reasons {
             }
 
             /// The reason with this number; any number has one.
-            pub const fn from_code(code: u32) -> Self {
+            pub(super) const fn from_code(code: u32) -> Self {
                 match code {
                     $($code => Reason::$name,)*
                     other => Reason::Other(OtherReason(other)),
@@ -42,7 +42,7 @@ macro_rules! reasons {
             }
 
             /// A sentence for people.
-            pub const fn sentence(self) -> &'static str {
+            const fn sentence(self) -> &'static str {
                 match self {
                     $(Reason::$name => $sentence,)*
                     Reason::Other(_) => "The peer gave a reason that is not known here.",

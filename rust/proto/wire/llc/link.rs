@@ -78,7 +78,7 @@ pub enum DeleteReason {
 
 impl DeleteReason {
     /// From the code of the wire.
-    pub const fn from_code(code: u32) -> Self {
+    const fn from_code(code: u32) -> Self {
         match code {
             0 => DeleteReason::None,
             0x0001_0000 => DeleteReason::LostPath,

@@ -198,14 +198,14 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Version, and what bytes 1 and 2 hold in it.
-    pub form: Form,
+    form: Form,
     /// The flags byte, as it stands on the wire.
-    pub flags: u8,
+    flags: u8,
 }
 
 impl Header {
     /// Whether this is a response.
-    pub const fn is_response(&self) -> bool {
+    const fn is_response(&self) -> bool {
         self.flags & FLAG_RESPONSE != 0
     }
 
@@ -272,7 +272,7 @@ impl Flags {
     /// A response.
     pub const RESPONSE: Flags = Flags(FLAG_RESPONSE);
     /// ADD LINK response that turns the offer down.
-    pub const REJECT: Flags = Flags(FLAG_RESPONSE | FLAG_ADD_REJECTED);
+    const REJECT: Flags = Flags(FLAG_RESPONSE | FLAG_ADD_REJECTED);
     /// Negative response to CONFIRM RKEY or DELETE RKEY.
     pub const NEGATIVE: Flags = Flags(FLAG_RESPONSE | FLAG_RKEY_NEGATIVE);
     /// Negative response to CONFIRM RKEY, worth another try later.
@@ -512,7 +512,7 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// As [`Message::emit`]; and for any other message.
-    pub fn emit_before_keys(&self, head: &mut [u8]) -> Result<usize, NoSpace> {
+    pub(crate) fn emit_before_keys(&self, head: &mut [u8]) -> Result<usize, NoSpace> {
         let Body::AddLink(m) = self.body else {
             return Err(NoSpace);
         };

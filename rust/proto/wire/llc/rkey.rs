@@ -82,12 +82,12 @@ impl<'a> KeyPairs<'a> {
     }
 
     /// The bytes of the list.
-    pub const fn as_bytes(&self) -> &'a [u8] {
+    pub(super) const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
     /// The pairs.
-    pub fn iter(&self) -> impl Iterator<Item = KeyPair> + 'a {
+    pub(super) fn iter(&self) -> impl Iterator<Item = KeyPair> + 'a {
         self.0
             .chunks_exact(PAIR_LEN)
             .filter_map(|c| KeyPair::read(&mut Reader::new(c)).ok())
@@ -133,7 +133,7 @@ pub struct ConfirmRkey {
 
 impl ConfirmRkey {
     /// The largest count that smc_llc.c accepts. It reads two keys even then.
-    pub const MAX_COUNT: u8 = 3;
+    pub(crate) const MAX_COUNT: u8 = 3;
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
         Ok(ConfirmRkey {
@@ -197,9 +197,9 @@ pub struct DeleteRkey<'a> {
     /// for the first. Version 2: how many are not known.
     pub errors: u8,
     /// Reserved.
-    pub reserved: &'a [u8; 2],
+    reserved: &'a [u8; 2],
     /// All bytes behind, keys first; version 1 has 36.
-    pub key_bytes: &'a [u8],
+    key_bytes: &'a [u8],
     /// Whether the message is of version 2, where all of `key_bytes` may be
     /// keys.
     v2: bool,
