@@ -149,6 +149,11 @@ impl Client {
     }
 
     /// Writes the Proposal of the offer that [`Client::on_offer`] got.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where `buf` is shorter than the Proposal;
+    /// [`MAX_PROPOSAL_LEN`](crate::wire::clc::MAX_PROPOSAL_LEN) bytes are enough.
     pub fn write_proposal(&self, offer: &Offer<'_>, buf: &mut [u8]) -> Result<usize, NoSpace> {
         offer.proposal(self.features).emit(buf)
     }
@@ -350,6 +355,10 @@ impl Client {
     }
 
     /// Writes the Confirm.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`].
     pub fn write_confirm(&self, local: &Local<'_>, buf: &mut [u8]) -> Result<usize, WriteError> {
         if self.course.place != State::Confirming {
             return Err(WriteError::WrongPlace);

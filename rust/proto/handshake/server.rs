@@ -239,6 +239,10 @@ impl Server {
     }
 
     /// Writes the Accept.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`].
     pub fn write_accept(&self, local: &Local<'_>, buf: &mut [u8]) -> Result<usize, WriteError> {
         let mode = match local {
             Local::Rdma(_) => Modes::R,

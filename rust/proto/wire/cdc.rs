@@ -103,6 +103,10 @@ impl Cdc {
 
     /// Parses the CDC message at the front of a receive buffer, of which
     /// `bytes` arrived. What stands behind its 44 bytes is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// See [`CdcError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, CdcError> {
         if bytes.len() < LEAST_LEN {
             return Err(CdcError::Truncated);
@@ -167,6 +171,10 @@ impl Cdc {
     }
 
     /// Writes the message, 44 bytes, to the front of `buf`; gives its length.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where `buf` has fewer than 44 bytes; it is unchanged then.
     pub fn emit(&self, buf: &mut [u8]) -> Result<usize, NoSpace> {
         let [rsvd_producer, rsvd_consumer] = self.reserved.cursors;
         let mut w = Writer::new(buf.get_mut(..CDC_LEN).ok_or(NoSpace)?);

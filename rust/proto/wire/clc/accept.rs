@@ -259,6 +259,11 @@ impl<'a> AcceptConfirm<'a> {
     /// that is longer than the C module's buffer (160 bytes for an Accept, 652
     /// for a Confirm) what fits in there; then the rest and the trailer are
     /// not known, and not checked.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClcError`]. As in the C module, and in addition for RMBE index 0 and
+    /// for a first contact extension that is missing or cut.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ClcError> {
         let header = Header::peek(bytes)?;
         let role = match header.kind {
@@ -314,6 +319,11 @@ impl<'a> AcceptConfirm<'a> {
     }
 
     /// Writes the message to the front of `buf`; gives its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where `buf` is shorter than the message, or a part of it longer
+    /// than a message may be; `buf` may then hold some of it.
     pub fn emit(&self, buf: &mut [u8]) -> Result<usize, NoSpace> {
         let mut low = match self.body {
             Body::RV1 { .. } | Body::RV2 { .. } => Modes::R.bits(),

@@ -73,6 +73,10 @@ impl Decline {
     }
 
     /// Parses a Decline, which must be all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClcError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ClcError> {
         let header = Header::peek(bytes)?;
         if header.kind != Kind::Decline {
@@ -118,6 +122,10 @@ impl Decline {
     }
 
     /// Writes the message to the front of `buf`; gives its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where `buf` is shorter than the message.
     pub fn emit(&self, buf: &mut [u8]) -> Result<usize, NoSpace> {
         let flag = if self.out_of_sync { Header::FLAG } else { 0 };
         let [low, a, b, c] = self.reserved;

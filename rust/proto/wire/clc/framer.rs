@@ -111,6 +111,10 @@ impl Framer {
     /// the first [`Framer::filled`] (or forgot, after [`Step::Discard`]). More
     /// than the last step asked for count as what it asked for. `expected` is
     /// the kind that is waited for now; a Decline is taken at any time.
+    ///
+    /// # Errors
+    ///
+    /// See [`FrameError`]. Nothing more is to be fed after one.
     pub fn advance(&mut self, expected: Kind, buf: &[u8], n: usize) -> Result<Step, FrameError> {
         match self.step() {
             Step::NeedMore(wanted) => {
@@ -131,6 +135,10 @@ impl Framer {
     /// Takes what it wants from the front of `input`, into `buf`. Gives how
     /// many bytes it took, and what is next. `expected` as in
     /// [`Framer::advance`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Framer::advance`].
     pub fn feed(
         &mut self,
         expected: Kind,

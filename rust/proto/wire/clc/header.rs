@@ -200,6 +200,11 @@ impl Header {
     }
 
     /// Parses the header at the front of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClcError`] where there are fewer than 8 bytes, or no CLC message begins
+    /// with these.
     pub fn peek(bytes: &[u8]) -> Result<Self, ClcError> {
         Header::parse(bytes.first_chunk().ok_or(ClcError::Truncated)?)
     }

@@ -15,9 +15,17 @@ pub trait Entry: Sized {
     const LEN: usize;
 
     /// Reads one entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Truncated`] where fewer bytes are left than an entry has.
     fn read(r: &mut Reader<'_>) -> Result<Self, Truncated>;
 
     /// Writes the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where the entry does not fit.
     fn write(&self, w: &mut Writer<'_>) -> Result<(), NoSpace>;
 }
 

@@ -104,6 +104,10 @@ pub enum Message<'a> {
 impl<'a> Message<'a> {
     /// Parses one message. `bytes` is what a [`Framer`] gave: the whole
     /// message, or of an oversized Accept or Confirm the part that is kept.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClcError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ClcError> {
         match Header::peek(bytes)?.kind {
             Kind::Proposal => Proposal::parse(bytes).map(Message::Proposal),
@@ -113,6 +117,11 @@ impl<'a> Message<'a> {
     }
 
     /// Writes the message to the front of `buf`; gives its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where `buf` is shorter than the message, or a part of it longer
+    /// than a message may be.
     pub fn emit(&self, buf: &mut [u8]) -> Result<usize, NoSpace> {
         match self {
             Message::Proposal(p) => p.emit(buf),

@@ -163,6 +163,11 @@ impl<'a> Proposal<'a> {
     }
 
     /// Parses a Proposal, which must be all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClcError`]. As in the C module, and in addition for offsets that
+    /// make parts overlap.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ClcError> {
         let header = Header::peek(bytes)?;
         if header.kind != Kind::Proposal {
@@ -268,6 +273,11 @@ impl<'a> Proposal<'a> {
     }
 
     /// Writes the message to the front of `buf`; gives its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where `buf` is shorter than the message, or a part of it longer
+    /// than a message may be; `buf` may then hold some of it.
     pub fn emit(&self, buf: &mut [u8]) -> Result<usize, NoSpace> {
         let (version, low, ip_offset) = match &self.body {
             ProposalBody::V1(v1) => (

@@ -64,6 +64,10 @@ impl KeyPair {
     }
 
     /// Appends the pair to a list.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`] where the pair does not fit.
     pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoSpace> {
         w.be32(self.known.0)?;
         self.new.write(w)
