@@ -143,7 +143,7 @@ impl Group {
         let out_of_flow = Received::Ignored(Ignored::OutOfFlow);
         match m.body {
             // What it is good for is done: the link was heard.
-            Body::TestLink(_) => return Received::Taken,
+            Body::TestLink(_) => {}
             Body::ConfirmRkey(c) => {
                 let Some(exchange) = self.pending_exchange(slot, false) else {
                     return out_of_flow;
@@ -157,7 +157,6 @@ impl Group {
                 } else {
                     self.exchange_done(now, exchange);
                 }
-                return Received::Taken;
             }
             Body::DeleteRkey(_) => {
                 let Some(exchange) = self.pending_exchange(slot, true) else {
@@ -168,10 +167,21 @@ impl Group {
                 } else {
                     self.exchange_done(now, exchange);
                 }
-                return Received::Taken;
             }
-            _ => {}
+            _ => return self.link_response(now, slot, m, peer),
         }
+        Received::Taken
+    }
+
+    /// A response in a flow that is about links.
+    fn link_response(
+        &mut self,
+        now: Millis,
+        slot: Slot,
+        m: &Message<'_>,
+        peer: &mut dyn PeerKeys,
+    ) -> Received {
+        let out_of_flow = Received::Ignored(Ignored::OutOfFlow);
         if self.due {
             return out_of_flow;
         }

@@ -12,7 +12,9 @@ use super::{
     MAX_LINKS, MIN_CONNS,
 };
 use crate::group::{FirstError, Millis};
-use crate::wire::clc::{AcceptConfirm, Body, FirstContact, Kind, Message, Modes, Reason, Role};
+use crate::wire::clc::{
+    AcceptConfirm, Body, FirstContact, Kind, Message, Modes, Reason, Role, Version,
+};
 use crate::wire::codec::NoSpace;
 use crate::wire::ext::{self, Features};
 
@@ -241,7 +243,14 @@ impl Client {
         if !right {
             return self.course.decline(Reason::ModeMismatch);
         }
-        match &accept.body {
+        self.chosen(version, &accept.body)
+    }
+
+    /// Takes over what the Accept says; then its link group is looked for, and
+    /// before that a way to the server's port if it is behind a gateway
+    /// (af_smc.c, `smc_connect_rdma_v2_prepare`).
+    fn chosen(&mut self, version: Version, body: &Body<'_>) -> Action {
+        match body {
             Body::RV1 { smcr, .. } | Body::RV2 { smcr, .. } => {
                 self.course.agreed.peer = Some(Peer::Rdma(*smcr));
                 let key = GroupKey::Rdma(RdmaKey {
@@ -251,7 +260,7 @@ impl Client {
                     mac: smcr.sender.mac,
                     qpn: Some(smcr.qpn),
                 });
-                if let Body::RV2 { v2, .. } = &accept.body {
+                if let Body::RV2 { v2, .. } = body {
                     self.course.agreed.eid = v2.eid;
                     if let Some(fce) = &v2.first_contact {
                         self.take_first_contact(fce);

@@ -56,7 +56,8 @@ impl<P: Place> Course<P> {
     }
 
     /// What became of the first link. A timeout is told to the peer only after
-    /// a grace.
+    /// a grace, in which its Decline may come (af_smc.c,
+    /// `smcr_clnt_conf_first_link`).
     pub(super) fn on_link(&mut self, link: Result<(), FirstError>, now: Millis) -> Action {
         let in_grace = self.place == P::GRACE;
         if self.place != P::LINKING && !in_grace {
@@ -103,7 +104,8 @@ impl<P: Place> Course<P> {
         self.finish(Action::Fallback(fallback))
     }
 
-    /// The peer declined. If it says that the groups differ, ours is ended.
+    /// The peer declined. If it says that the groups differ, ours is ended (RFC
+    /// 7609 Appendix A.2.5; smc_clc.c, `smc_clc_wait_msg`).
     pub(super) fn declined(&mut self, decline: &Decline) -> Action {
         let group = if decline.out_of_sync && !self.group_is_new {
             GroupFate::OutOfSync

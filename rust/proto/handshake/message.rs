@@ -110,7 +110,8 @@ fn first_contact<'a>(
     features: Option<Features>,
 ) -> FirstContact<'a> {
     // Without release 1 the peer has no such bytes (SMC-D), or takes them for
-    // reserved (SMC-R, Linux before 6.6): they stay out.
+    // reserved (SMC-R, Linux before 6.6): they stay out. SMC v2.1, "First Contact
+    // Extension"; smc_clc.c, `smc_clc_fill_fce_v2x`.
     let v2x = (agreed.release >= 1).then(|| FirstContactV2x {
         max_conns: 0,
         max_links: 0,
