@@ -43,6 +43,14 @@ layouts() {
 	return $missing
 }
 
+# The symbols that it wants from elsewhere: core's, and what rustc makes of moves
+# and comparisons.
+calls_core_only() {
+	local symbols
+	symbols=$(nm -u "$(dirname "$SMC_RS_MODULE_BASE")/rust/proto/smc_proto.o") || return 1
+	! grep -vE ' U (_R.*_4core[0-9].*|bcmp|memcmp|memcpy|memmove|memset)$' <<< "$symbols"
+}
+
 # Every line of layout.h has become an assertion.
 layouts_generated() {
 	local generated
@@ -81,11 +89,12 @@ spdx() {
 }
 
 
-plan 9
+plan 10
 check "rustfmt" make -s fmt-check
 check "clippy, with the kernel's lints, without a warning" make -s clippy
 check "unsafe is in the abstractions and bindings only" unsafe_outside
 check "and argued for" argued
+check "the protocol allocates nothing and calls nothing of the kernel" calls_core_only
 check "the C structs that Rust names have their layout checked" layouts
 check "by assertions" layouts_generated
 check "checkpatch has nothing to say of the C code" checkpatch
