@@ -15,7 +15,7 @@
 . "$SMC_RS_SELFTESTS/api/lib.bash"
 
 # In the debug kernel it is about splats and leaks: a family of each kind.
-if on server '[ -e /sys/kernel/debug/kmemleak ]'; then
+if on_debug_kernel server; then
 	tcp="-v tcp" smc="-v smc -v ipproto6"
 else
 	tcp="-v tcp -v tcp6 -v tcp_dual -v tcp_mapped"

@@ -97,7 +97,7 @@ counted() {
 data_tests() {
 	local bulk=8388608 mega=1048576 big=2000000
 	# In the debug kernel it is about splats and leaks.
-	! on server '[ -e /sys/kernel/debug/kmemleak ]' || bulk=1000000 mega=200000 big=200000 CROWD=5
+	! on_debug_kernel server || bulk=1000000 mega=200000 big=200000 CROWD=5
 	plan 22
 	check "soft-RoCE devices and a common UEID" devices
 	check "servers" serve

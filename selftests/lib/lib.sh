@@ -49,6 +49,9 @@ both() {
 	on client "$1" && wait $pid
 }
 
+# on_debug_kernel HOST: several times slower than the base one
+on_debug_kernel() { on "$1" '[ -e /sys/kernel/debug/kmemleak ]'; }
+
 # fields of the packets on the wire since the test began: wire FILTER FIELD...
 wire() {
 	local filter=$1 args=() f

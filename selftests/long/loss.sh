@@ -11,7 +11,7 @@
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
 N=10000 AT_ONCE=16 BYTES=300
-! on client '[ -e /sys/kernel/debug/kmemleak ]' || N=2000
+! on_debug_kernel client || N=2000
 
 prepare() {
 	ready && on server "sysctl -q -w net.core.somaxconn=4096
