@@ -357,21 +357,24 @@ enum End {
 
 impl Io {
     fn step(&mut self, sock: &Sock, waker: &Waker) -> Step {
-        let now = clc::now();
         let mut action = if self.begun {
-            self.client.on_timeout(now)
+            Action::Wait
         } else {
             self.begun = true;
             if let Err(e) = self.send_rest(sock) {
                 return Step::Ends(Err(e));
             }
-            self.client.on_connected(true, now)
+            self.client.on_connected(true, clc::now())
         };
         loop {
             action = match action {
                 Action::Wait => match self.look(sock, waker) {
                     Ok(Some(action)) => action,
-                    Ok(None) => return Step::Waits(self.client.deadline()),
+                    // As with a server: what has come in time counts.
+                    Ok(None) => match self.client.on_timeout(clc::now()) {
+                        Action::Wait => return Step::Waits(self.client.deadline()),
+                        action => action,
+                    },
                     Err(e) => return Step::Ends(Err(e)),
                 },
                 Action::Established => {

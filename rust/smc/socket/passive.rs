@@ -208,12 +208,17 @@ impl Io {
         if self.hook.is_none() || self.cancelled {
             return Some(Err(NetErrno::ConnAborted.into()));
         }
-        let mut action = self.server.on_timeout(clc::now());
+        let mut action = Action::Wait;
         loop {
             action = match action {
                 Action::Wait => match self.look(waker) {
                     Ok(Some(action)) => action,
-                    Ok(None) => return None,
+                    // Not before: what has come in time counts, however late it is
+                    // looked at.
+                    Ok(None) => match self.server.on_timeout(clc::now()) {
+                        Action::Wait => return None,
+                        action => action,
+                    },
                     Err(e) => return Some(Err(e)),
                 },
                 Action::Established => {
