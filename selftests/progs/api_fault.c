@@ -38,29 +38,32 @@ static bool put_number(const char *path, unsigned long long n)
 	ASSERT_TRUE(put(DEBUGFS "cache-filter", "N")); \
 } while (0)
 
+/* This thread's; open all the time, as to open it takes memory. */
+static int nth = -1;
+
 /* The n-th allocation of this thread from here on fails; 0: none does. */
 static bool fail_nth(int n)
 {
-	return put_number("/proc/thread-self/fail-nth", n);
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	if (nth < 0)
+		nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	return pwrite(nth, text, len, 0) == len;
 }
 
 /* How many more it would have taken. */
 static int left(void)
 {
 	char text[16] = "";
-	int fd = open("/proc/thread-self/fail-nth", O_RDONLY), n;
 
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1) > 0 ? atoi(text) : -1;
-	close(fd);
-	return n;
+	return pread(nth, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : -1;
 }
 
-/* What TCP may answer where there is no memory. */
+/* What TCP may answer where there is no memory; for that of a port, EADDRINUSE. */
 static bool means_no_memory(long error)
 {
-	return error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN || error == -ENFILE;
+	return error == -ENOMEM || error == -EADDRINUSE || error == -ENOBUFS || error == -EAGAIN || error == -ENFILE;
 }
 
 /* What one end sees of the other one's lack of it, besides. */
