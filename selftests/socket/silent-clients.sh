@@ -9,7 +9,7 @@
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 N=10000
-! on_debug_kernel server || N=3000
+! on_debug_kernel server || N=5000
 
 # The backlog has room for more handshakes of TCP than there are at a time, also if
 # the machine is slow to take them out: SYN cookies have no room for the SMC option,
