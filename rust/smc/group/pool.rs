@@ -282,8 +282,11 @@ impl Rmbe {
         }
         let Some(id) = id(pool.rmbs.len()) else {
             drop(pool);
-            // Other connections had better have another group.
-            group.set_life(Life::Closing);
+            // Other connections had better have another group. That is for the server to
+            // see to; a client that did not have this one any more would end it for all.
+            if group.spec.key.server {
+                group.set_life(Life::Closing);
+            }
             return Err(ENOMEM);
         };
         pool.rmbs.push(rmb, GFP_ATOMIC)?;
