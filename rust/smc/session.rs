@@ -20,7 +20,7 @@ use kernel::{prelude::*, sync::Arc};
 use smc_proto::{
     cursor::RingSize,
     group::{End, FirstError, Role},
-    handshake::{GroupFate, LocalRdma, Negotiated, Peer, RdmaKey},
+    handshake::{Fallback, GroupFate, LocalRdma, Negotiated, Peer, RdmaKey},
     wire::{
         clc::{Entries, Reason, SmcrBody},
         ext::Features,
@@ -392,10 +392,17 @@ impl Session {
         Some(conn)
     }
 
+    /// The connection is TCP's.
+    pub(crate) fn fall_back(&mut self, fallback: &Fallback) {
+        // Who has declined will not write.
+        self.announced &= fallback.peer_reason.is_none();
+        self.give_up(fallback.group);
+    }
+
     /// The handshake has failed, or tries something else.
     pub(crate) fn give_up(&mut self, fate: GroupFate) {
         if let Some(conn) = self.conn.take() {
-            // Who has declined will not write.
+            // With the group goes its memory, whoever writes to it.
             Conn::abandon(&conn, self.announced && fate == GroupFate::Keep);
         }
         self.buffers = None;

@@ -141,7 +141,7 @@ struct group {
 	int server;
 	int release;
 	uint16_t port;
-	struct conn conns[2];
+	struct conn conns[3];
 	int up;
 	uint8_t link;
 	/* A DELETE LINK for all links came. */
@@ -159,7 +159,7 @@ void put(unsigned char *to, uint64_t value, int bytes);
 uint64_t get(const unsigned char *from, int bytes);
 /* The handshake of one connection: 0 if it is up. */
 int smc_connect(struct conn *c, change proposal, change confirm);
-/* Up to the Accept: whether that is one of a first contact, or -1. */
+/* Up to the Accept, which is taken: whether it is one of a first contact, or -1. */
 int smc_propose(struct conn *c);
 void clc_own_part(struct conn *c, unsigned char *m);
 /* Takes what has come, or comes within that time. */

@@ -355,6 +355,16 @@ static int later_decline(struct conn *c)
 	       !smc_connect(two, NULL, c_decline) && tcp_echo(two) && !smc_echo(c, 100);
 }
 
+/* Who declines leaves nothing behind: the next connection has the same element. */
+static int later_decline_again(struct conn *c)
+{
+	struct conn *two = &group.conns[1], *three = &group.conns[2];
+
+	return !smc_connect(c, NULL, NULL) && !smc_connect(two, NULL, c_decline) &&
+	       tcp_echo(two) && !smc_propose(three) && three->ring == two->ring &&
+	       three->rkey == two->rkey;
+}
+
 static int silent(struct conn *c)
 {
 	return !tcp_connect(&c->tcp, 30000, group.port) && is_told(c, 15000);
@@ -484,6 +494,7 @@ const struct scenario clc_scenarios[] = {
 	LATER("later-qpn", REFUSED, c_qpn),
 	LATER("later-first-contact", REFUSED, c_first_again),
 	ALONE("later-decline", PLAIN, later_decline),
+	ALONE("later-decline-again", PLAIN, later_decline_again),
 	LATER("later-early-data", LIVES, c_early),
 	LATER("later-early-cursor", REFUSED, c_early_bad),
 	ALONE("decline-then-plain", PLAIN, decline_then_plain),

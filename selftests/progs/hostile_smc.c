@@ -416,6 +416,7 @@ int smc_propose(struct conn *c)
 	if (tcp_connect(&c->tcp, 30000 + c->index, group.port) || tcp_send(&c->tcp, m, len) ||
 	    clc_read(c, ACCEPT, m))
 		return -1;
+	take_peer(c, m);
 	return !!(m[7] & FIRST_CONTACT);
 }
 

@@ -383,7 +383,7 @@ impl Io {
                     return Step::Ends(conn.map(End::Smc));
                 }
                 Action::Fallback(fallback) => {
-                    self.session.give_up(fallback.group);
+                    self.session.fall_back(&fallback);
                     let told = clc::send_decline(&fallback, |bytes| sock.send_now(bytes));
                     return Step::Ends(told.map(|()| End::Plain(fallback)));
                 }

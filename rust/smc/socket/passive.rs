@@ -229,7 +229,7 @@ impl Io {
                     return Some(self.conn.as_ref().map(|_| ()).ok_or(EINVAL));
                 }
                 Action::Fallback(fallback) => {
-                    self.session.give_up(fallback.group);
+                    self.session.fall_back(&fallback);
                     return Some(self.fall_back(&fallback));
                 }
                 Action::Abort(abort) => {
