@@ -204,6 +204,7 @@ impl Session {
             test_link: jiffies_to_msecs(settings.testlink_time),
             idle: jiffies_to_msecs(settings.lgr_idle_time),
             peer_features: agreed.peer_features.unwrap_or(Features::NONE),
+            peer_is_ours: agreed.peer_features.is_some(),
         };
         let end = End {
             gid: key.gid,

@@ -170,9 +170,9 @@ impl Conn {
         Self::finish(this, after);
     }
 
-    /// The link group has no links any more, and takes its memory back. Process
-    /// context; may sleep.
-    pub(crate) fn on_group_down(this: &Arc<Task<Self>>) {
+    /// The link group is at its end; what has been posted may still be under way. Process
+    /// context.
+    pub(crate) fn on_group_end(this: &Arc<Task<Self>>) {
         let mut after = After::default();
         let mut tx = this.tx.lock();
         // One that is not up yet has a handshake, which sees it.
@@ -182,8 +182,14 @@ impl Conn {
         }
         tx.link = None;
         drop(tx);
-        Self::give_up(this, true);
         Self::finish(this, after);
+    }
+
+    /// The link group has no links any more, and takes its memory back. Process
+    /// context; may sleep.
+    pub(crate) fn on_group_down(this: &Arc<Task<Self>>) {
+        Self::on_group_end(this);
+        Self::give_up(this, true);
     }
 
     /// The handshake has failed; the peer may know of our ring if it was

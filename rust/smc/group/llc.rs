@@ -28,7 +28,7 @@ use smc_proto::{
     },
     wire::{
         clc::Reason,
-        llc::{DeleteReason, Rtoken, LLC_LEN},
+        llc::{Body, DeleteReason, Message, Rtoken, LLC_LEN},
     },
 };
 
@@ -37,6 +37,9 @@ use smc_proto::{
 const INBOX: usize = 16;
 /// How long the last messages on a link may take to leave, in milliseconds.
 const FAREWELL: u32 = 1_000;
+/// How long a peer may take to be done with its connections: longer than the C module
+/// waits for an answer that does not come any more.
+const PATIENCE: u32 = 3_000;
 /// Longest message of ours: what is longer belongs to further links.
 const LONGEST: usize = rdma::MESSAGE_LEN;
 
@@ -116,8 +119,51 @@ pub(super) struct Llc {
     met: bool,
     /// Something waits for a slot.
     starved: bool,
-    /// The link goes as soon as its last messages have left, or then.
-    farewell: Option<Millis>,
+    /// The link goes.
+    farewell: Option<Farewell>,
+    /// The peer has said its last word.
+    peer_done: bool,
+    /// The connections know that the group is at its end.
+    told: bool,
+}
+
+/// A link that goes: when its last messages have left, and the peer is done with its
+/// connections. The C module waits for all that it has on its way to arrive before it says
+/// that it is, and does so for ever where the device never gives up, as soft-RoCE's.
+struct Farewell {
+    /// So long the last messages may take.
+    leave: Millis,
+    /// So long the peer is waited for.
+    answer: Millis,
+}
+
+impl Farewell {
+    fn of(group: &Group, now: Millis) -> Self {
+        // This module does not wait for what it has sent.
+        let waits = !group.spec.peer_is_ours && group.conn_count() != 0;
+        Self {
+            leave: now.after(FAREWELL),
+            answer: now.after(if waits { PATIENCE } else { 0 }),
+        }
+    }
+}
+
+/// Whether a message says that the peer's group is gone; what the C module calls orderly
+/// only says that it will be.
+fn is_last_word(message: &[u8]) -> bool {
+    Message::parse(message).is_ok_and(|m| {
+        matches!(m.body, Body::DeleteLink(_)) && m.header.is_delete_all() && !m.header.is_orderly()
+    })
+}
+
+/// What has become of a group.
+pub(super) enum Course {
+    /// It goes on.
+    Runs,
+    /// It is at its end: its connections have to know.
+    Ends,
+    /// Its link is gone, too.
+    Over,
 }
 
 impl Llc {
@@ -139,6 +185,8 @@ impl Llc {
             met: false,
             starved: false,
             farewell: None,
+            peer_done: false,
+            told: false,
         }
     }
 
@@ -267,7 +315,13 @@ impl Llc {
     /// When there is something to do.
     pub(super) fn next_time(&self) -> Option<Millis> {
         let machine = self.machine.as_ref().and_then(Machine::poll_timeout);
-        [machine, self.farewell].into_iter().flatten().min()
+        let leaves = |f: &Farewell| match &self.link {
+            Some(link) => link.llc_under_way() && clc::now() < f.leave,
+            None => false,
+        };
+        let farewell = self.farewell.as_ref();
+        let farewell = farewell.map(|f| if leaves(f) { f.leave } else { f.answer });
+        [machine, farewell].into_iter().flatten().min()
     }
 
     /// Lets connections have slots, unless something of the group waits for one.
@@ -277,8 +331,8 @@ impl Llc {
         }
     }
 
-    /// Does what is to be done; whether the group has come to its end.
-    pub(super) fn advance(&mut self, group: &Arc<Task<Group>>) -> bool {
+    /// Does what is to be done.
+    pub(super) fn advance(&mut self, group: &Arc<Task<Group>>) -> Course {
         let now = clc::now();
         self.starved = false;
         self.take_events(group, now);
@@ -291,7 +345,15 @@ impl Llc {
         self.part(now);
         self.poll(group, now);
         self.share_slots();
-        self.link.is_none() && self.machine.as_ref().is_some_and(Machine::is_ended)
+        if !self.machine.as_ref().is_some_and(Machine::is_ended) {
+            Course::Runs
+        } else if self.link.is_none() {
+            Course::Over
+        } else if core::mem::replace(&mut self.told, true) {
+            Course::Runs
+        } else {
+            Course::Ends
+        }
     }
 
     fn poll(&mut self, group: &Arc<Task<Group>>, now: Millis) {
@@ -352,6 +414,7 @@ impl Llc {
                 return;
             };
             let message = long.as_ref().map_or(&short[..], |long| &long[..]);
+            self.peer_done |= is_last_word(message);
             let mut reply = [0; LLC_LEN];
             let mut peer = PeerTable::new(&mut self.rows);
             let got = machine.receive(now, slot, message, &Keys(group), &mut peer, &mut reply);
@@ -412,7 +475,7 @@ impl Llc {
             Action::ConnectLink(slot) => machine.link_connected(now, slot, false),
             // What was posted before the message that follows arrives before it.
             Action::DrainLink(slot) => machine.link_drained(now, slot),
-            Action::FreeLink(Slot::S0) => self.farewell = Some(now.after(FAREWELL)),
+            Action::FreeLink(Slot::S0) => self.farewell = Some(Farewell::of(group, now)),
             Action::FreeLink(slot) => machine.link_freed(now, slot),
             Action::RkeyUsable(rmb) => group.waits.settle(What::Key(rmb), Outcome::There),
             Action::RkeyRefused(rmb, _) => {
@@ -424,6 +487,8 @@ impl Llc {
                 group
                     .waits
                     .settle_all(Outcome::NoLink(machine::FirstError::Ended));
+                // Where the peer cannot be reached there is nothing to wait for.
+                self.peer_done |= reason == machine::EndReason::LostPath;
                 Self::tell(group, reason);
             }
             Action::LinkActive(_)
@@ -470,13 +535,14 @@ impl Llc {
         enabled
     }
 
-    /// Frees the link, when its last messages have left.
+    /// Frees the link, when nothing is under way on it.
     fn part(&mut self, now: Millis) {
-        let Some(until) = self.farewell else {
+        let Some(farewell) = &self.farewell else {
             return;
         };
         if let Some(link) = &self.link {
-            if link.llc_under_way() && now < until {
+            let leaving = link.llc_under_way() && now < farewell.leave;
+            if leaving || !self.peer_done && now < farewell.answer {
                 return;
             }
             link.close();

@@ -19,6 +19,7 @@ pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
 use super::{
     clc,
+    conn::Conn,
     device::Device,
     netns::NetData,
     path::Path,
@@ -37,7 +38,7 @@ use kernel::{
     prelude::*,
     sync::{Arc, Mutex},
 };
-use llc::{Inbox, Llc, NotKept};
+use llc::{Course, Inbox, Llc, NotKept};
 use pool::Pool;
 use smc_proto::{
     group::{self as machine, Announce, Config, End, Millis, RmbId, Slot, Times},
@@ -79,6 +80,8 @@ pub(crate) struct Spec {
     pub(crate) idle: u32,
     /// What the peer has said of itself, beyond the protocol.
     pub(crate) peer_features: Features,
+    /// It runs this module.
+    pub(crate) peer_is_ours: bool,
 }
 
 /// Where a group stands.
@@ -525,12 +528,13 @@ impl Run for Group {
         // any more that there is no connection.
         this.runs_at.store(u64::MAX, Ordering::SeqCst);
         let mut llc = this.llc.lock();
-        let ended = llc.advance(this);
+        let course = llc.advance(this);
         let next = llc.next_time();
         drop(llc);
-        if ended {
-            Self::wind_up(this);
-            return;
+        match course {
+            Course::Runs => {}
+            Course::Ends => this.each_conn(Conn::on_group_end),
+            Course::Over => return Self::wind_up(this),
         }
         let next = [next, this.idle_until()].into_iter().flatten().min();
         this.runs_at
@@ -549,7 +553,7 @@ impl Group {
             return;
         }
         peers::leave(this);
-        this.each_conn(super::conn::Conn::on_group_down);
+        this.each_conn(Conn::on_group_down);
         // Nobody, whatever of the group he has, keeps the device.
         let pd = this.pd.lock().take();
         let pool = this.pool.lock().close();
