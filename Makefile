@@ -111,10 +111,10 @@ check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \
 		host module socket api netlink interop smcr
 
-# Not part of `check`: the data path with the C module at either end or both, the
-# socket API with it, the sweep of failing allocations, a hostile peer, a wire that loses
-# frames, crowds at a listener, routing by policy, packages of a kernel; up to ten
-# minutes each on a slow machine.
+# Not part of `check`: this module and the C module in each role, the socket API with
+# that, failing allocations, a hostile peer, a wire that loses frames, crowds at a
+# listener, routing by policy, namespaces that end, packages of a kernel; ten minutes
+# each, or more, on a slow machine.
 check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
