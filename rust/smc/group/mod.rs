@@ -144,6 +144,8 @@ struct Wishes {
     broken: AtomicBool,
     sent: AtomicBool,
     violation: AtomicBool,
+    /// GIDs of the link's port have changed.
+    gids: AtomicBool,
     gid_gone: AtomicBool,
     end: AtomicBool,
 }
@@ -527,6 +529,9 @@ impl Run for Group {
         // Who comes to `on_idle` from here on has it run again: this run may not see
         // any more that there is no connection.
         this.runs_at.store(u64::MAX, Ordering::SeqCst);
+        if this.wishes.gids.swap(false, Ordering::AcqRel) {
+            Self::check_gid(this);
+        }
         let mut llc = this.llc.lock();
         let course = llc.advance(this);
         let next = llc.next_time();
@@ -582,7 +587,9 @@ pub(super) fn port_down(device: &Arc<Device>, port: Option<u32>) {
 pub(super) fn gids_changed(device: &Arc<Device>, port: u32) {
     peers::on_device(device, |group| {
         if group.port() == Some(port) {
-            Group::check_gid(group);
+            // By the group's task: a driver must not be asked under the locks of this.
+            group.wishes.gids.store(true, Ordering::Release);
+            Task::kick(group);
         }
     });
 }
