@@ -102,10 +102,13 @@ where:
 	echo "KDIR=$$kdir"; \
 	echo "MODULE=$$(scripts/module.sh path "$$kdir")"
 
-# Tests of the debug kernel are part of every run, so both are needed.
+# Tests of the debug kernel are part of every run, so both are needed. A module is
+# mostly the work of one rustc: two of them take no longer.
 kernels: setup
-	@scripts/module.sh modules "$$(scripts/kernel.sh build base)"
-	@scripts/module.sh modules "$$(scripts/kernel.sh build debug)"
+	@base=$$(scripts/kernel.sh build base) && debug=$$(scripts/kernel.sh build debug) && { \
+		scripts/module.sh modules "$$debug" & \
+		scripts/module.sh modules "$$base" && wait $$! || { wait; exit 1; }; \
+	}
 
 check: kernels
 	@selftests/run.sh --out build/check --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") \

@@ -26,12 +26,14 @@ modules() {
 delay() { both "tc qdisc replace dev eth0 root netem delay $(($1 / 2))ms limit 10000"; }
 no_delay() { both "tc qdisc del dev eth0 root"; }
 
-# trips RTT CONNECT FIRST: of one connection, in round trips: until connect(2) has
-# returned, and until the first byte is back.
+# trips RTT CONNECT FIRST [N]: of a connection, in round trips: until connect(2) has
+# returned, and until the first byte is back; of N the fastest, since the machine may be
+# slow.
 trips() {
 	local out
 	delay "$1" || return 1
-	out=$(on -t 60 client "stream client 43 0 \$PEER 5000 1 $BYTES") || { echo "$out"; return 1; }
+	out=$(on -t 60 client "stream client 43 0 \$PEER 5000 ${4:-1} $BYTES") || { echo "$out"; return 1; }
+	out=$(grep ^connect <<< "$out" | sort -n -k 2 | head -n 1)
 	echo "$out" | awk -v slack=$SLACK -v rtt=$(($1 * 1000)) -v connect="$2" -v first="$3" '
 		function near(x, n) { return x >= n * 0.99 && x < n + slack }
 		{ c = $2 / rtt; f = $4 / rtt
@@ -67,7 +69,7 @@ role() {
 	[ "$1" = smc_rs ] && [ "$2" = smc_rs ] || later=$C_MS
 	check "server $1, client $2" modules "$1" "$2"
 	check "$1, $2: the first connection has its link group in $3 round trips" trips "$FIRST_MS" "$3" $(($3 + 1))
-	check "$1, $2: a later one takes $4" trips "$later" "$4" $(($4 + 1))
+	check "$1, $2: a later one takes $4" trips "$later" "$4" $(($4 + 1)) 4
 	tell
 	check "$1, $2: and no more than $5 frames" eval "no_delay && sleep 1 && frames $5"
 }
