@@ -6,7 +6,6 @@
 #
 # hosts: server=smc client=smc
 # limit: 120
-# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 
 devices() { both 'rxe_up && smcnl ueid-add SMC-RS-SELFTEST && smcnl dump ueid | grep -qx "ueid EID=SMC-RS-SELFTEST"'; }

@@ -6,7 +6,6 @@
 #
 # hosts: server=none client=none
 # limit: 120
-# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"
 
