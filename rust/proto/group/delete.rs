@@ -318,6 +318,7 @@ impl Group {
         self.flow = Flow::Ended;
         self.due = false;
         self.ended = Some(reason);
+        self.peer_gone |= reason == EndReason::LostPath;
         for slot in Slot::ALL {
             self.free(slot);
         }

@@ -145,6 +145,8 @@ pub struct Group {
     tick: Option<Millis>,
     first_result: Option<Result<(), FirstError>>,
     ended: Option<EndReason>,
+    /// Nothing more comes from the peer.
+    peer_gone: bool,
 }
 
 impl Group {
@@ -171,6 +173,7 @@ impl Group {
             tick: None,
             first_result: None,
             ended: None,
+            peer_gone: false,
         };
         let num = group.new_num();
         let uid = group.uid_of(num);
@@ -226,6 +229,14 @@ impl Group {
     /// Whether the group has ended, or is about to: the peer is being told.
     pub fn is_ending(&self) -> bool {
         matches!(self.flow, Flow::Ending { .. } | Flow::Ended)
+    }
+
+    /// Whether the peer has said its last word, that its group is gone, or can't
+    /// say it any more. Until then its connections may not be at their end:
+    /// where the group has ended the caller may keep the link for it a while,
+    /// before [`Group::link_freed`].
+    pub const fn is_peer_gone(&self) -> bool {
+        self.peer_gone
     }
 
     /// Length of the longest message that [`Group::poll_transmit`] may write.

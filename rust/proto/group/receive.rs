@@ -7,7 +7,9 @@ use super::flow::{AddStep, DeleteStep, FirstStep, Flow};
 use super::keys::PeerKeys;
 use super::link::Removal;
 use super::transmit::no_gids;
-use super::{AddError, EndReason, FirstError, Group, LocalKeys, Millis, Redundancy, Role, Slot};
+use super::{
+    AddError, EndReason, FirstError, Group, LinkState, LocalKeys, Millis, Redundancy, Role, Slot,
+};
 use crate::wire::llc::{
     AddLink, Body, ByteOrder, ConfirmLink, ConfirmRkey, DeleteLink, DeleteReason, DeleteRkey,
     Flags, LlcError, LlcVersion, Message, RejectReason, LLC_LEN,
@@ -45,6 +47,9 @@ impl Group {
     /// At most one reply is made, into `reply`: the caller sends it on the same
     /// link before anything else, and may hold the receive buffer back until it
     /// can, so that the peer can't make it queue replies.
+    ///
+    /// After the end of the group only the peer's last word is taken, see
+    /// [`Group::is_peer_gone`].
     pub fn receive(
         &mut self,
         now: Millis,
@@ -54,11 +59,19 @@ impl Group {
         peer: &mut dyn PeerKeys,
         reply: &mut [u8; LLC_LEN],
     ) -> Received {
-        if self.is_ended() || !self.link(slot).hears() {
+        let parsed = Message::parse(bytes);
+        let last_word = parsed.as_ref().is_ok_and(is_last_word);
+        let link = self.link(slot);
+        if self.is_ended() && last_word && link.state == LinkState::Freeing {
+            self.peer_gone = true;
+            return Received::Taken;
+        }
+        if self.is_ended() || !link.hears() {
             return Received::Ignored(Ignored::LinkNotUsable);
         }
         self.heard(now, slot);
-        let m = match Message::parse(bytes) {
+        self.peer_gone |= last_word;
+        let m = match parsed {
             Ok(m) => m,
             Err(e) => {
                 if e.is_violation() {
@@ -397,6 +410,12 @@ impl Group {
         }
         m.answer(Flags::RESPONSE, m.body)
     }
+}
+
+/// Whether the peer says that its group is gone: DELETE LINK of all links. What the
+/// C module calls orderly only says that it will be (smc_core.c).
+fn is_last_word(m: &Message<'_>) -> bool {
+    matches!(m.body, Body::DeleteLink(_)) && m.header.is_delete_all() && !m.header.is_orderly()
 }
 
 /// DELETE RKEY: the peer takes RMBs back (RFC 7609 §3.5.5.2.2).

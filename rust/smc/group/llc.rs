@@ -28,7 +28,7 @@ use smc_proto::{
     },
     wire::{
         clc::Reason,
-        llc::{Body, DeleteReason, Message, Rtoken, LLC_LEN},
+        llc::{DeleteReason, Rtoken, LLC_LEN},
     },
 };
 
@@ -121,8 +121,6 @@ pub(super) struct Llc {
     starved: bool,
     /// The link goes.
     farewell: Option<Farewell>,
-    /// The peer has said its last word.
-    peer_done: bool,
     /// The connections know that the group is at its end.
     told: bool,
 }
@@ -146,14 +144,6 @@ impl Farewell {
             answer: now.after(if waits { PATIENCE } else { 0 }),
         }
     }
-}
-
-/// Whether a message says that the peer's group is gone; what the C module calls orderly
-/// only says that it will be.
-fn is_last_word(message: &[u8]) -> bool {
-    Message::parse(message).is_ok_and(|m| {
-        matches!(m.body, Body::DeleteLink(_)) && m.header.is_delete_all() && !m.header.is_orderly()
-    })
 }
 
 /// What has become of a group.
@@ -185,7 +175,6 @@ impl Llc {
             met: false,
             starved: false,
             farewell: None,
-            peer_done: false,
             told: false,
         }
     }
@@ -414,7 +403,6 @@ impl Llc {
                 return;
             };
             let message = long.as_ref().map_or(&short[..], |long| &long[..]);
-            self.peer_done |= is_last_word(message);
             let mut reply = [0; LLC_LEN];
             let mut peer = PeerTable::new(&mut self.rows);
             let got = machine.receive(now, slot, message, &Keys(group), &mut peer, &mut reply);
@@ -487,8 +475,6 @@ impl Llc {
                 group
                     .waits
                     .settle_all(Outcome::NoLink(machine::FirstError::Ended));
-                // Where the peer cannot be reached there is nothing to wait for.
-                self.peer_done |= reason == machine::EndReason::LostPath;
                 Self::tell(group, reason);
             }
             Action::LinkActive(_)
@@ -542,7 +528,8 @@ impl Llc {
         };
         if let Some(link) = &self.link {
             let leaving = link.llc_under_way() && now < farewell.leave;
-            if leaving || !self.peer_done && now < farewell.answer {
+            let peer_gone = self.machine.as_ref().is_some_and(Machine::is_peer_gone);
+            if leaving || !peer_gone && now < farewell.answer {
                 return;
             }
             link.close();

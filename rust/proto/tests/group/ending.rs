@@ -83,6 +83,60 @@ fn the_peer_ends_the_group() {
 }
 
 #[test]
+fn the_peer_has_a_last_word() {
+    let all = |flags: Flags| delete_link(V2, flags, 0, DeleteReason::Program);
+    let orderly = all(Flags::DELETE_ALL.with(Flags::ORDERLY));
+    let last = all(Flags::DELETE_ALL);
+    let answer = all(Flags::DELETE_ALL.with(Flags::RESPONSE));
+    let ended = |side| {
+        let mut s = Solo::up(side, V2, 1);
+        s.g.terminate(s.now, DeleteReason::Program);
+        s.sent();
+        s.g.send_done(s.now);
+        assert_eq!(s.act(), Action::FreeLink(Slot::S0));
+        let why = EndReason::Local(DeleteReason::Program);
+        s.rest_but(Action::Ended(why));
+        s
+    };
+    for (side, word) in [(Server, &last), (Client, &last), (Client, &answer)] {
+        let mut s = ended(side);
+        for other in [
+            &orderly,
+            &all(Flags::REQUEST),
+            &confirm_link(V2, 1),
+            &last[..43].to_vec(),
+        ] {
+            s.drops(Slot::S0, other);
+            s.drops(Slot::S1, word);
+        }
+        assert!(!s.g.is_peer_gone());
+        assert_eq!(s.take(Slot::S0, word), None);
+        assert!(s.g.is_peer_gone());
+        s.rest();
+        // What is not there hears nothing.
+        let mut s = ended(side);
+        s.g.link_freed(s.now, Slot::S0);
+        s.drops(Slot::S0, word);
+        assert!(!s.g.is_peer_gone());
+    }
+    // The peer ends the group: as the C module, which says so twice, and at once.
+    for (side, over) in [(Server, false), (Client, true)] {
+        let mut s = Solo::up(side, V2, 1);
+        s.take(Slot::S0, &orderly);
+        assert_eq!((s.g.is_ended(), s.g.is_peer_gone()), (over, false));
+        s.take(Slot::S0, &last);
+        assert_eq!((s.g.is_ended(), s.g.is_peer_gone()), (true, true));
+        let mut s = Solo::up(side, V2, 1);
+        s.take(Slot::S0, &last);
+        assert_eq!((s.g.is_ended(), s.g.is_peer_gone()), (over, true));
+    }
+    // It can't say anything any more.
+    let mut s = Solo::up(Server, V2, 1);
+    s.g.link_down(s.now, Slot::S0);
+    assert!(s.g.is_ended() && s.g.is_peer_gone());
+}
+
+#[test]
 fn who_breaks_the_protocol_is_left() {
     let mut s = Solo::up(Client, V2, 2);
     let mut m = vec![0; LLC_LEN];
