@@ -7,6 +7,7 @@ use super::Slot;
 use super::{RmbId, MAX_RMBS};
 use crate::wire::llc::Rtoken;
 use crate::wire::types::Rkey;
+use core::ops::DerefMut;
 
 /// The keys of this side's RMBs. The caller's buffer pool implements it.
 pub trait LocalKeys {
@@ -51,40 +52,44 @@ impl PeerRow {
     }
 }
 
-/// The peer's keys in rows that the caller holds: 255, however few connections were
+/// The peer's keys in rows that the caller provides: 255, however few connections were
 /// negotiated, as a peer may have more RMBs than connections. As smc_rtoken_add() and
 /// its like, but what is not known is known to be so.
 #[derive(Debug)]
-pub struct PeerTable<'a>(&'a mut [PeerRow]);
+pub struct PeerTable<R> {
+    rows: R,
+    /// Rows that are in use.
+    used: usize,
+}
 
-impl<'a> PeerTable<'a> {
+impl<R: DerefMut<Target = [PeerRow]>> PeerTable<R> {
     /// A table in `rows`, of which the first 255 count.
-    pub fn new(rows: &'a mut [PeerRow]) -> Self {
-        let n = rows.len().min(MAX_RMBS);
-        PeerTable(rows.get_mut(..n).unwrap_or_default())
+    pub fn new(rows: R) -> Self {
+        let used = rows.iter().take(MAX_RMBS).filter(|row| row.used).count();
+        PeerTable { rows, used }
     }
 
     /// Key and address for an RDMA write to the RMB over the link; `None`: such
     /// a write must not be posted.
     pub fn token(&self, rmb: PeerRmb, slot: Slot) -> Option<Rtoken> {
-        let row = self.0.get(usize::from(rmb.0))?;
+        let row = self.rows.get(usize::from(rmb.0))?;
         row.at(slot).filter(|_| row.used)
     }
 
     /// Whether there is no room for another RMB.
     pub fn is_full(&self) -> bool {
-        self.0.iter().all(|row| row.used)
+        self.used >= self.rows.len().min(MAX_RMBS)
     }
 
     fn find(&mut self, test: impl Fn(&PeerRow) -> bool) -> Option<(PeerRmb, &mut PeerRow)> {
-        let mut rows = self.0.iter_mut().enumerate();
+        let mut rows = self.rows.iter_mut().take(MAX_RMBS).enumerate();
         let (n, row) = rows.find(|(_, row)| test(row))?;
         // There are at most 255 rows.
         Some((PeerRmb(u8::try_from(n).ok()?), row))
     }
 }
 
-impl PeerKeys for PeerTable<'_> {
+impl<R: DerefMut<Target = [PeerRow]>> PeerKeys for PeerTable<R> {
     fn add(&mut self, slot: Slot, token: Rtoken) -> Option<PeerRmb> {
         if let Some((rmb, _)) = self.find(|r| r.used && r.at(slot) == Some(token)) {
             return Some(rmb);
@@ -95,11 +100,12 @@ impl PeerKeys for PeerTable<'_> {
             ..PeerRow::default()
         };
         *slot.of_mut(&mut row.tokens) = Some(token);
+        self.used += 1;
         Some(rmb)
     }
 
     fn set(&mut self, rmb: PeerRmb, slot: Slot, token: Rtoken) {
-        if let Some(row) = self.0.get_mut(usize::from(rmb.0)) {
+        if let Some(row) = self.rows.get_mut(usize::from(rmb.0)) {
             if row.used {
                 *slot.of_mut(&mut row.tokens) = Some(token);
             }
@@ -122,6 +128,7 @@ impl PeerKeys for PeerTable<'_> {
         match found {
             Some((_, row)) => {
                 *row = PeerRow::default();
+                self.used -= 1;
                 true
             }
             None => false,
@@ -129,7 +136,7 @@ impl PeerKeys for PeerTable<'_> {
     }
 
     fn clear(&mut self, slot: Slot) {
-        for row in self.0.iter_mut() {
+        for row in self.rows.iter_mut() {
             *slot.of_mut(&mut row.tokens) = None;
         }
     }
@@ -150,7 +157,7 @@ mod tests {
     #[test]
     fn keys_are_found_by_link_and_deleted_everywhere() {
         let mut rows = [PeerRow::default(); 2];
-        let mut t = PeerTable::new(&mut rows);
+        let mut t = PeerTable::new(&mut rows[..]);
         assert!(!t.extend(Slot::S0, Rkey(1), Slot::S1, token(2)));
         let a = t.add(Slot::S0, token(1)).unwrap();
         assert_eq!(t.add(Slot::S0, token(1)), Some(a));
@@ -162,8 +169,10 @@ mod tests {
         t.set(b, Slot::S2, token(9));
         assert_eq!(t.token(b, Slot::S2), Some(token(9)));
         assert!(t.is_full());
+        assert_eq!(t.add(Slot::S0, token(1)), Some(a));
         assert_eq!(t.add(Slot::S0, token(4)), None);
         assert!(!t.delete(Slot::S0, Rkey(2)));
+        assert!(t.is_full());
         assert!(t.delete(Slot::S1, Rkey(2)));
         assert!(!t.is_full());
         assert_eq!(t.token(a, Slot::S0), None);
@@ -178,15 +187,29 @@ mod tests {
     #[test]
     fn a_table_has_255_rows_at_most() {
         let mut rows = [PeerRow::default(); 300];
-        let mut t = PeerTable::new(&mut rows);
+        let mut t = PeerTable::new(&mut rows[..]);
         for n in 0..255 {
+            assert!(!t.is_full());
             let rmb = t.add(Slot::S0, token(n)).unwrap();
             assert_eq!(u32::from(rmb.0), n);
         }
+        assert!(t.is_full());
         assert_eq!(t.add(Slot::S0, token(255)), None);
         assert!(!t.delete(Slot::S0, Rkey(255)));
         assert!(!t.extend(Slot::S0, Rkey(255), Slot::S1, token(1)));
         assert!(t.delete(Slot::S0, Rkey(254)));
+        assert!(!t.is_full());
         assert_eq!(t.add(Slot::S0, token(255)).map(|rmb| rmb.0), Some(254));
+        // Rows that were in use before.
+        let mut t = PeerTable::new(&mut rows[..]);
+        assert!(t.is_full());
+        assert!(t.delete(Slot::S0, Rkey(0)));
+        assert!(!PeerTable::new(&mut rows[..]).is_full());
+        // One that has lost its keys stays in use.
+        let mut t = PeerTable::new(&mut rows[..1]);
+        t.add(Slot::S0, token(1)).unwrap();
+        t.clear(Slot::S0);
+        assert!(t.is_full());
+        assert!(PeerTable::new(&mut rows[..0]).is_full());
     }
 }

@@ -141,7 +141,7 @@ impl Host {
             return None;
         };
         let entry = self.groups.get_mut(place(role))?.as_mut()?;
-        let token = PeerTable::new(&mut entry.rows).token(row, slot)?;
+        let token = PeerTable::new(&mut entry.rows[..]).token(row, slot)?;
         Some(Wire {
             rkey: token.rkey.0,
             at: token.addr.0 + peer.rmbe_index.offset(peer.rmbe_size),

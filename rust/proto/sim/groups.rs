@@ -268,7 +268,7 @@ impl Host {
             rkey: peer.rkey,
             addr: peer.rmb_addr,
         };
-        let row = PeerTable::new(&mut entry.rows).add(slot, token);
+        let row = PeerTable::new(&mut entry.rows[..]).add(slot, token);
         if let Some(c) = self.conns.get_mut(&id) {
             c.peer_rmb = row;
         }
@@ -355,7 +355,7 @@ impl Host {
             else {
                 continue;
             };
-            let mut table = PeerTable::new(&mut entry.rows);
+            let mut table = PeerTable::new(&mut entry.rows[..]);
             let got = entry
                 .group
                 .receive(now, slot, bytes, &keys, &mut table, &mut reply);
@@ -419,7 +419,7 @@ impl Host {
             Ask::DrainLink(slot) => self.with(role, |e| e.group.link_drained(now, slot)),
             Ask::FreeLink(slot) => self.with(role, |e| {
                 *slot.of_mut(&mut e.keys.qpns) = None;
-                PeerTable::new(&mut e.rows).clear(slot);
+                PeerTable::new(&mut e.rows[..]).clear(slot);
                 e.group.link_freed(now, slot);
             }),
             Ask::LinkActive(_) | Ask::LinkLost(_) | Ask::AddLink(_) | Ask::RkeyGone(_) => {}

@@ -537,7 +537,7 @@ impl Host {
             return false;
         };
         let mut rows = entry.rows.clone();
-        let table = PeerTable::new(&mut rows);
+        let table = PeerTable::new(&mut rows[..]);
         Slot::ALL
             .into_iter()
             .filter(|s| entry.group.link(*s).is_active())

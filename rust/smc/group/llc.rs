@@ -112,7 +112,8 @@ impl Inbox {
 /// The LLC machine of a group and what belongs to it.
 pub(super) struct Llc {
     machine: Option<Machine>,
-    rows: KVVec<PeerRow>,
+    /// Keys of the peer's RMBs.
+    keys: PeerTable<KVVec<PeerRow>>,
     link: Option<QpRef<Link>>,
     gid: Option<GidRef>,
     /// The queue pair takes requests.
@@ -166,10 +167,10 @@ impl Llc {
         Ok(KVVec::from_elem(PeerRow::default(), MAX_RMBS, GFP_KERNEL)?)
     }
 
-    pub(super) const fn new(rows: KVVec<PeerRow>) -> Self {
+    pub(super) fn new(rows: KVVec<PeerRow>) -> Self {
         Self {
             machine: None,
-            rows,
+            keys: PeerTable::new(rows),
             link: None,
             gid: None,
             met: false,
@@ -295,9 +296,8 @@ impl Llc {
     }
 
     pub(super) fn learn_key(&mut self, group: &Group, token: Rtoken) -> Result<(), Reason> {
-        let mut peer = PeerTable::new(&mut self.rows);
-        let known = peer.add(Slot::S0, token);
-        group.set_keys_full(peer.is_full());
+        let known = self.keys.add(Slot::S0, token);
+        group.set_keys_full(self.keys.is_full());
         known.map(|_| ()).ok_or(Reason::RemoteKeys)
     }
 
@@ -404,9 +404,9 @@ impl Llc {
             };
             let message = long.as_ref().map_or(&short[..], |long| &long[..]);
             let mut reply = [0; LLC_LEN];
-            let mut peer = PeerTable::new(&mut self.rows);
-            let got = machine.receive(now, slot, message, &Keys(group), &mut peer, &mut reply);
-            group.set_keys_full(peer.is_full());
+            let keys = &mut self.keys;
+            let got = machine.receive(now, slot, message, &Keys(group), keys, &mut reply);
+            group.set_keys_full(keys.is_full());
             if got == Received::Reply {
                 let posted = link.post_llc(place, &reply, false);
                 if posted.is_err() {
@@ -538,7 +538,7 @@ impl Llc {
         self.link = None;
         self.gid = None;
         self.met = false;
-        PeerTable::new(&mut self.rows).clear(Slot::S0);
+        self.keys.clear(Slot::S0);
         if let Some(machine) = &mut self.machine {
             machine.link_freed(now, Slot::S0);
         }

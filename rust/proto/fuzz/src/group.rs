@@ -290,7 +290,7 @@ impl Rig {
 
     fn receive(&mut self, slot: Slot, bytes: &[u8]) {
         let mut reply = [0; LLC_LEN];
-        let mut table = PeerTable::new(&mut self.rows);
+        let mut table = PeerTable::new(&mut self.rows[..]);
         let got = self
             .g
             .receive(self.now, slot, bytes, &self.keys, &mut table, &mut reply);

@@ -53,16 +53,16 @@ fn add_link_tells_all_keys_in_v2() {
         assert_eq!(pair.new, token(Server, rmb(n), 0x12));
     }
     // The answer brings the client's.
-    PeerTable::new(&mut s.rows).add(Slot::S0, rtoken(5));
+    PeerTable::new(&mut s.rows[..]).add(Slot::S0, rtoken(5));
     let mut keys = [0u8; 16];
     keys[..4].copy_from_slice(&5u32.to_be_bytes());
     keys[4..8].copy_from_slice(&6u32.to_be_bytes());
     keys[8..].copy_from_slice(&(6u64 << 16).to_be_bytes());
     s.take(Slot::S0, &add_link_with(V2, Flags::RESPONSE, 3, 1, &keys));
-    let row = PeerTable::new(&mut s.rows)
+    let row = PeerTable::new(&mut s.rows[..])
         .add(Slot::S0, rtoken(5))
         .unwrap();
-    let table = PeerTable::new(&mut s.rows);
+    let table = PeerTable::new(&mut s.rows[..]);
     assert_eq!(table.token(row, Slot::S1), Some(rtoken(6)));
     assert_eq!(s.act(), Action::ConnectLink(Slot::S1));
     assert_eq!(s.g.link(Slot::S1).peer(), &end(2, 1, 0x23));

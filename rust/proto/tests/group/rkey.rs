@@ -193,10 +193,10 @@ fn the_peers_keys_are_taken_in() {
     let mut want = m.clone();
     want[3] = 0x80;
     assert_eq!(s.take(Slot::S0, &m).unwrap(), want);
-    let row = PeerTable::new(&mut s.rows)
+    let row = PeerTable::new(&mut s.rows[..])
         .add(Slot::S0, rtoken(0x21))
         .unwrap();
-    let table = PeerTable::new(&mut s.rows);
+    let table = PeerTable::new(&mut s.rows[..]);
     assert_eq!(table.token(row, Slot::S1), Some(rtoken(0x22)));
     assert_eq!(table.token(row, Slot::S2), None);
     // More links than there can be: no, try again.
@@ -219,7 +219,7 @@ fn the_peers_keys_are_taken_in() {
     );
     let reply = s.take(Slot::S1, &m).unwrap();
     assert_eq!(reply[3..6], [0xa0, 2, 0x40]);
-    let table = PeerTable::new(&mut s.rows);
+    let table = PeerTable::new(&mut s.rows[..]);
     assert_eq!(table.token(row, Slot::S0), None);
     s.rest();
 }

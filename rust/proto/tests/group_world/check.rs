@@ -37,7 +37,7 @@ impl World {
     pub(super) fn check_keys(&self, side: Side) {
         let sender = self.peek(side);
         let mut rows = sender.rows;
-        let table = PeerTable::new(&mut rows);
+        let table = PeerTable::new(&mut rows[..]);
         let receiver = self.peek(side.other());
         for slot in Slot::ALL {
             if !sender.g.link(slot).is_active() {

@@ -226,7 +226,7 @@ impl World {
                 ended: None,
             };
             let t = token(side.other(), rmb(0), qpns[there]);
-            let row = PeerTable::new(&mut h.rows).add(Slot::S0, t).unwrap();
+            let row = PeerTable::new(&mut h.rows[..]).add(Slot::S0, t).unwrap();
             h.learned.push((rmb(0), row));
             h
         };

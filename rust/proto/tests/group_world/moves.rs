@@ -186,13 +186,12 @@ impl World {
             return;
         };
         let mut reply = [0; LLC_LEN];
-        let mut table = PeerTable::new(&mut h.rows);
+        let mut table = PeerTable::new(&mut h.rows[..]);
         let keys = h.keys.clone();
         let got =
             h.g.receive(now, slot, &bytes, &keys, &mut table, &mut reply);
         // What DELETE RKEY took is used by nobody any more.
-        let rows = &mut h.rows;
-        let table = PeerTable::new(rows);
+        let table = PeerTable::new(&mut h.rows[..]);
         h.learned
             .retain(|(_, row)| Slot::ALL.iter().any(|s| table.token(*row, *s).is_some()));
         if got == Received::Reply {
@@ -209,7 +208,7 @@ impl World {
             .find(|s| h.g.link(*s).peer().qpn.get() == qpn && h.g.link(*s).is_active());
         let Some(slot) = slot else { return };
         let t = token(side.other(), rmb, qpn);
-        if let Some(row) = PeerTable::new(&mut h.rows).add(slot, t) {
+        if let Some(row) = PeerTable::new(&mut h.rows[..]).add(slot, t) {
             if !h.learned.contains(&(rmb, row)) {
                 h.learned.push((rmb, row));
                 h.learned.sort();
