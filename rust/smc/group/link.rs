@@ -219,7 +219,7 @@ impl Endpoint for Link {
                     (Registration::Done, Outcome::There)
                 } else {
                     // Before who waits for it hears of it: the group takes nobody.
-                    Group::on_link_broken(&this.group, this.slot);
+                    Group::on_link_broken(&this.group);
                     (Registration::Due, Outcome::Failed(Reason::RegisterBuffer))
                 };
                 this.group.pool.lock().set_registration(rmb, now);
@@ -237,6 +237,6 @@ impl Endpoint for Link {
     }
 
     fn broken(this: &QpRef<Self>) {
-        Group::on_link_broken(&this.group, this.slot);
+        Group::on_link_broken(&this.group);
     }
 }

@@ -207,7 +207,7 @@ impl Group {
             .begin(group.config(), local, peer, link, gid);
         // What has happened to the device before may not have been told to the group.
         if group.device.is_gone() {
-            Self::on_link_broken(&group, Slot::S0);
+            Self::on_link_broken(&group);
         }
         Self::check_gid(&group);
         Ok(group)
@@ -380,7 +380,7 @@ impl Group {
             let wait = this.wait_for(What::Registration(rmb), waker)?;
             llc.register(this).inspect_err(|_| {
                 this.waits.forget(&wait);
-                Self::on_link_broken(this, Slot::S0);
+                Self::on_link_broken(this);
             })?;
             // It may have come to its end before there was somebody to tell.
             if !registered() {
@@ -513,7 +513,7 @@ impl Group {
     }
 
     /// The link's queue pair has failed, or its port. Any context.
-    fn on_link_broken(this: &Arc<Task<Self>>, _slot: Slot) {
+    fn on_link_broken(this: &Arc<Task<Self>>) {
         this.set_life(Life::Closing);
         this.wishes.broken.store(true, Ordering::Release);
         Task::kick(this);
@@ -577,7 +577,7 @@ pub(super) fn device_gone(device: &Arc<Device>) {
 pub(super) fn port_down(device: &Arc<Device>, port: Option<u32>) {
     peers::on_device(device, |group| {
         if port.map_or(true, |port| group.port() == Some(port)) {
-            Group::on_link_broken(group, Slot::S0);
+            Group::on_link_broken(group);
         }
     });
 }
