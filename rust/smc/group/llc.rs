@@ -320,11 +320,12 @@ impl Llc {
         }
     }
 
-    /// Does what is to be done.
-    pub(super) fn advance(&mut self, group: &Arc<Task<Group>>) -> Course {
+    /// Does what is to be done. `gid_gone`: the peer does not reach the link's port any
+    /// more.
+    pub(super) fn advance(&mut self, group: &Arc<Task<Group>>, gid_gone: bool) -> Course {
         let now = clc::now();
         self.starved = false;
-        self.take_events(group, now);
+        self.take_events(group, now, gid_gone);
         self.receive(group, now);
         if self.machine.as_ref().is_some_and(Machine::is_ending) {
             // Whoever has begun it: nothing can be announced any more.
@@ -355,7 +356,7 @@ impl Llc {
         }
     }
 
-    fn take_events(&mut self, group: &Arc<Task<Group>>, now: Millis) {
+    fn take_events(&mut self, group: &Arc<Task<Group>>, now: Millis, gid_gone: bool) {
         let Some(machine) = &mut self.machine else {
             return;
         };
@@ -372,7 +373,7 @@ impl Llc {
             group.set_life(Life::Closing);
             machine.terminate(now, DeleteReason::ProtocolViolation);
         }
-        if group.wishes.gid_gone.swap(false, Ordering::AcqRel) {
+        if gid_gone {
             machine.terminate(now, DeleteReason::LostPath);
         }
         let idle = group.idle_until().is_some_and(|at| at <= now) && group.close_if_empty();

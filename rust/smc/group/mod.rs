@@ -146,7 +146,6 @@ struct Wishes {
     violation: AtomicBool,
     /// GIDs of the link's port have changed.
     gids: AtomicBool,
-    gid_gone: AtomicBool,
     end: AtomicBool,
 }
 
@@ -209,7 +208,7 @@ impl Group {
         if group.device.is_gone() {
             Self::on_link_broken(&group);
         }
-        Self::check_gid(&group);
+        Self::on_gids(&group);
         Ok(group)
     }
 
@@ -498,18 +497,20 @@ impl Group {
         empty
     }
 
-    /// Ends it if the link's port is not any more what the peer knows it by. Process
-    /// context.
-    fn check_gid(this: &Arc<Task<Self>>) {
-        let Some((link, gid)) = this.describe_link() else {
-            return;
-        };
-        let mac = link.local().mac.0;
-        if !this.device.has_still(&gid, mac, this.spec.key.vlan) {
-            this.set_life(Life::Closing);
-            this.wishes.gid_gone.store(true, Ordering::Release);
-            Task::kick(this);
-        }
+    /// Whether the link's port is not any more what the peer knows it by. Process
+    /// context; asks the driver.
+    fn is_gid_gone(&self) -> bool {
+        self.describe_link().is_some_and(|(link, gid)| {
+            let mac = link.local().mac.0;
+            !self.device.has_still(&gid, mac, self.spec.key.vlan)
+        })
+    }
+
+    /// GIDs of the link's port have changed, maybe its own. Any context.
+    fn on_gids(this: &Arc<Task<Self>>) {
+        // The group's task looks: a driver must not be asked under the locks of a search.
+        this.wishes.gids.store(true, Ordering::Release);
+        Task::kick(this);
     }
 
     /// The link's queue pair has failed, or its port. Any context.
@@ -529,11 +530,9 @@ impl Run for Group {
         // Who comes to `on_idle` from here on has it run again: this run may not see
         // any more that there is no connection.
         this.runs_at.store(u64::MAX, Ordering::SeqCst);
-        if this.wishes.gids.swap(false, Ordering::AcqRel) {
-            Self::check_gid(this);
-        }
+        let gid_gone = this.wishes.gids.swap(false, Ordering::AcqRel) && this.is_gid_gone();
         let mut llc = this.llc.lock();
-        let course = llc.advance(this);
+        let course = llc.advance(this, gid_gone);
         let next = llc.next_time();
         drop(llc);
         match course {
@@ -587,9 +586,7 @@ pub(super) fn port_down(device: &Arc<Device>, port: Option<u32>) {
 pub(super) fn gids_changed(device: &Arc<Device>, port: u32) {
     peers::on_device(device, |group| {
         if group.port() == Some(port) {
-            // By the group's task: a driver must not be asked under the locks of this.
-            group.wishes.gids.store(true, Ordering::Release);
-            Task::kick(group);
+            Group::on_gids(group);
         }
     });
 }
