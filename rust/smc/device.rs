@@ -54,6 +54,12 @@ pub(super) fn changed() {
     CHANGES.fetch_add(1, Ordering::AcqRel);
 }
 
+/// How many there have been. If there was none between a look at a port and the time from
+/// which on its events are heard, it is as it was. Any context.
+pub(super) fn changes() -> u32 {
+    CHANGES.load(Ordering::Acquire)
+}
+
 static DEVICES: GlobalMutex<Slots<Arc<Device>>> = global_lock!(Slots::new, "DEVICES");
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
@@ -76,7 +82,7 @@ impl Device {
     /// What a port is like, if it is there. Process context; may sleep.
     fn port(&self, dev: &DeviceRef, port: u32) -> Option<PortAttr> {
         let index = port.checked_sub(*dev.ports().start())? as usize;
-        let changes = CHANGES.load(Ordering::Acquire);
+        let changes = changes();
         let known = self.ports.lock().get(index).copied().flatten();
         if let Some(asked) = known.filter(|asked| asked.changes == changes) {
             return Some(asked.attr);

@@ -35,6 +35,8 @@ pub(crate) struct Path {
     mac: Mac,
     vlan: u16,
     mtu: Mtu,
+    /// How many changes of ports there had been before it was found.
+    changes: u32,
     /// MAC address of the next hop, where a gateway is on the way.
     gateway: Option<Mac>,
     /// The client's port that it leads to, as its Proposal has it; of a server.
@@ -56,6 +58,7 @@ fn ipv4(addr: IpAddr) -> Option<Ipv4Addr> {
 impl Path {
     fn of_route(sock: &Sock, route: &Route) -> Option<Self> {
         let addr = ipv4(route.saddr)?;
+        let changes = device::changes();
         let found = device::find_v2(sock.net(), &route.netdev, addr)?;
         let (mac, vlan) = found.gid.ethernet()?;
         Some(Self {
@@ -65,6 +68,7 @@ impl Path {
             mac: Mac(mac),
             vlan: vlan.unwrap_or(0),
             mtu: found.mtu,
+            changes,
             gateway: None,
             peer: None,
             ifindex: route.netdev.ifindex(),
@@ -177,6 +181,11 @@ impl Path {
     /// The entry of the port's GID table, if it is there still. Process context.
     pub(crate) fn gid_ref(&self) -> Option<GidRef> {
         self.device.gid(self.port, &self.gid.0)
+    }
+
+    /// Whether its port, or any other, may have changed since it was found. Any context.
+    pub(crate) fn may_have_changed(&self) -> bool {
+        device::changes() != self.changes
     }
 
     /// Whether no gateway is on the way.

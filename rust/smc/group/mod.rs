@@ -204,11 +204,14 @@ impl Group {
             .llc
             .lock()
             .begin(group.config(), local, peer, link, gid);
-        // What has happened to the device before may not have been told to the group.
+        // What has happened to the device before may not have been told to the group; what
+        // comes from here on is.
         if group.device.is_gone() {
             Self::on_link_broken(&group);
         }
-        Self::on_gids(&group);
+        if path.may_have_changed() {
+            Self::on_gids(&group);
+        }
         Ok(group)
     }
 
