@@ -5,6 +5,8 @@
 #
 #   check NAME COMMAND...    one case: ok if COMMAND succeeds; its output becomes
 #                            diagnostics if it does not
+#   told NAME COMMAND...     the same, and what COMMAND has put into
+#                            $SMC_RS_TEST_OUT/figures, also if it succeeds
 #   skip NAME REASON
 #   on HOST COMMAND          in a guest (see lib/on)
 #   finish                   totals and exit status; last line of every test
@@ -32,6 +34,12 @@ check() {
 		echo "# exit status $status"
 		ktap_test_fail "$name"
 	fi
+}
+
+told() {
+	rm -f "$SMC_RS_TEST_OUT/figures"
+	check "$@"
+	sed 's/^/# /' "$SMC_RS_TEST_OUT/figures" 2> /dev/null
 }
 
 skip() { echo "# $2"; ktap_test_skip "$1"; }

@@ -172,13 +172,6 @@ expires() {
 		both 'none() { ! smcnl dump lgr-smcr | grep -q CONNS_NUM=; }; wait_for 40 none || { smcnl dump lgr-smcr; exit 1; }'
 }
 
-# told NAME COMMAND...: with the figures, in the log of a good test as well
-told() {
-	rm -f "$SMC_RS_TEST_OUT/figures"
-	check "$@"
-	sed 's/^/# /' "$SMC_RS_TEST_OUT/figures" 2> /dev/null
-}
-
 # matrix_tests SERVER CLIENT: the modules that these have
 matrix_tests() {
 	local links size n agreed wanted host module

@@ -72,10 +72,3 @@ idle() {
 		wait_for 30 idle || { ss -Htan | grep -v TIME-WAIT; smcnl dump lgr-smcr; smcnl sockets; exit 1; }
 		! cat /run/swarm.* 2> /dev/null | grep .'
 }
-
-# told NAME COMMAND: with the figures, in the log of a good test as well
-told() {
-	rm -f "$SMC_RS_TEST_OUT/figures"
-	check "$@"
-	sed 's/^/# /' "$SMC_RS_TEST_OUT/figures" 2> /dev/null
-}
