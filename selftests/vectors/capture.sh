@@ -85,11 +85,13 @@ client_port_lost() { on client 'ip link set port1 down' && sleep 4 && take delet
 client_port_back() { on client "$port_up" && sleep 5 && take req-add-link; }
 group_end() { both 'pkill -x stream; sleep 2' && forget && on server modules_out && sleep 2 && take delete-all-links; }
 
+# test_link HOST: one end at a time, since what an end hears puts off its own test.
 test_link() {
-	again 'rdma link delete rxe1 && sysctl -q -w net.smc.smcr_testlink_time=2' && serve 5007 1 || return 1
+	again true && on "$1" 'sysctl -q -w net.smc.smcr_testlink_time=2' && serve 5007 1 || return 1
 	on client 'stream client 43 0 $PEER 5007 1 100 100 > /dev/null &'
-	sleep 3 && forget && sleep 4 && take test-link
+	sleep 3 && forget && sleep 4 && take "test-link-$1"
 }
+one_port() { both 'pkill -x stream; sleep 1; modules_out && rdma link delete rxe1'; }
 
 # SMC-D over the loopback device: only the CLC messages leave the module.
 loopback() {
@@ -109,7 +111,7 @@ loopback() {
 	[ "$(grep -vc '^#' "$vectors/smcd-loopback.txt")" -ge 3 ]
 }
 
-plan 15
+plan 17
 check "set-up" again true
 check "first contact, two links" first_contact first-contact
 check "later contact" later_contact
@@ -123,6 +125,8 @@ check "and comes back" server_port_back
 check "a port of the client is lost" client_port_lost
 check "and comes back" client_port_back
 check "the link group ends" group_end
-check "an idle link is tested" test_link
+check "the second port is not needed any more" one_port
+check "the server tests an idle link" test_link server
+check "the client tests an idle link" test_link client
 check "SMC-D over loopback" loopback
 finish
