@@ -49,14 +49,16 @@ first_contact() {
 		tc qdisc replace dev eth0 root netem delay 200ms' &&
 		rtts 43 5000 1 && RTT=400000 within 2.00 "${MOST% *}" 3.00 "${MOST#* }"
 }
-# own_ack NUMBER: after how many milliseconds the server has acknowledged the Confirm by a
-# frame of its own, if it has; of the connection that begins behind that frame.
+# own_ack NUMBER: after how many milliseconds the server has acknowledged the Confirm, which
+# is the last that the client sends by TCP, by a frame of its own, if it has; of the
+# connection that begins behind that frame.
 own_ack() {
 	wire "frame.number > $1 && tcp.port == 5000 && tcp.flags.syn == 0" \
 		frame.time_relative ip.src tcp.len tcp.nxtseq tcp.ack tcp.flags |
 		awk -v server="$SERVER" '
-			$2 != server && $3 > 0 && !end { end = $4; at = $1 }
-			$2 == server && end && $3 == 0 && $5 == end && $6 == "0x0010" { printf "%d", ($1 - at) * 1000; exit }'
+			$2 != server && $3 > 0 && $4 > end { end = $4; at = $1; ack = "" }
+			$2 == server && end && $3 == 0 && $5 == end && $6 == "0x0010" && ack == "" { ack = int(($1 - at) * 1000) }
+			END { printf "%s", ack }'
 }
 
 # What the frames of one short connection were is kept, in their order. What TCP or RoCE
