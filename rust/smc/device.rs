@@ -21,7 +21,7 @@ use crate::abstractions::{
 };
 use core::{
     net::Ipv4Addr,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 use kernel::{c_str, prelude::*, sync::Arc};
 
@@ -61,6 +61,14 @@ pub(super) fn changes() -> u32 {
 }
 
 static DEVICES: GlobalMutex<Slots<Arc<Device>>> = global_lock!(Slots::new, "DEVICES");
+
+/// How many there are, for who need not look any further on a host without.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this host has a RoCE device. Any context.
+pub(crate) fn any() -> bool {
+    COUNT.load(Ordering::Acquire) != 0
+}
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
@@ -275,6 +283,7 @@ impl Client for Roce {
         )?;
         identity::learn(&device);
         DEVICES.lock().insert(device.clone(), GFP_KERNEL)?;
+        COUNT.fetch_add(1, Ordering::Release);
         Ok(device)
     }
 
@@ -282,6 +291,9 @@ impl Client for Roce {
         let dev = device.dev.lock().take();
         drop(dev);
         let known = DEVICES.lock().take_if(|other| Arc::ptr_eq(other, &device));
+        if known.is_some() {
+            COUNT.fetch_sub(1, Ordering::Release);
+        }
         drop(known);
         group::device_gone(&device);
     }

@@ -86,6 +86,9 @@ impl Path {
         if sock.has_ipsec_policy() {
             return Err(Reason::Ipsec);
         }
+        if !device::any() {
+            return Err(Reason::NoDevice);
+        }
         let route = Route::lookup(sock, to).map_err(|_| Reason::NoDevice)?;
         if route.is_local {
             // What does not leave the host gains nothing from a RoCE port.
