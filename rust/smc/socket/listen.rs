@@ -229,6 +229,10 @@ impl Listener {
 
     /// Whether there is a connection for accept(). Process context.
     pub(super) fn has_connection(&self, task: &Arc<Task<Self>>) -> bool {
+        // Without one for SMC in TCP's queue accept() has the first of it as it is.
+        if !self.sock.acceptq_empty() && !self.smc.any() {
+            return true;
+        }
         let mut queues = self.queues.lock();
         if !queues.has_ready() && !self.sock.acceptq_empty() {
             let (_, due) = self.sort(&mut queues, task);
