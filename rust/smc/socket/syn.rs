@@ -196,6 +196,9 @@ impl Active {
     /// server has all of the Proposal, and its Accept is what comes next.
     pub(super) fn on_syn_answered(&self, sock: &EventSock<'_>) -> bool {
         if !self.syn.carried.swap(false, Ordering::SeqCst) {
+            // The first message of the handshake follows at once, and is the ACK of the
+            // SYN-ACK, too.
+            sock.delay_acks();
             return false;
         }
         let taken = sock.syn_data_acked();
