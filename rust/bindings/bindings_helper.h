@@ -11,6 +11,7 @@
 #endif
 
 #include <asm/ioctls.h>
+#include <linux/bvec.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/dma-direction.h>
@@ -54,6 +55,7 @@
 /* HZ itself bindgen takes for that of user space. */
 const int RUST_CONST_HELPER_JIFFIES_PER_SECOND = HZ;
 const int RUST_CONST_HELPER_WORK_CPU_UNBOUND = WORK_CPU_UNBOUND;
+const u32 RUST_CONST_HELPER_GFP_ATOMIC = (__force u32)GFP_ATOMIC;
 const u32 RUST_CONST_HELPER_EPOLLIN = (__force u32)EPOLLIN;
 const u32 RUST_CONST_HELPER_EPOLLERR = (__force u32)EPOLLERR;
 const u32 RUST_CONST_HELPER_EPOLLRDNORM = (__force u32)EPOLLRDNORM;

@@ -129,6 +129,12 @@ SIZE(file);
 FIELD(file, f_flags);
 SIZE(poll_table_struct);
 
+/* include/linux/bvec.h */
+SIZE(bio_vec);
+FIELD(bio_vec, bv_page);
+FIELD(bio_vec, bv_len);
+FIELD(bio_vec, bv_offset);
+
 /* include/linux/socket.h, include/linux/uio.h */
 SIZE(__kernel_sockaddr_storage);
 SIZE(sockaddr);

@@ -135,6 +135,19 @@ bool smc_rs_helper_sk_has_policy(const struct sock *sk)
 #endif
 }
 
+gfp_t smc_rs_helper_sk_swap_allocation(struct sock *sk, gfp_t mask)
+{
+	gfp_t old = sk->sk_allocation;
+
+	sk->sk_allocation = mask;
+	return old;
+}
+
+bool smc_rs_helper_sk_can_scatter(const struct sock *sk)
+{
+	return sk->sk_route_caps & NETIF_F_SG;
+}
+
 u32 smc_rs_helper_sk_swap_tsflags(struct sock *sk, u32 flags)
 {
 	u32 old = sk->sk_tsflags;

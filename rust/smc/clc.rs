@@ -3,7 +3,7 @@
 //! CLC messages in and out of a TCP connection, without waiting.
 
 use crate::{
-    abstractions::net::{errno::NetErrno, sock::Sock},
+    abstractions::net::{errno::NetErrno, ready::ReadyMessage, sock::Sock},
     smc::identity,
 };
 use kernel::{prelude::*, time::Ktime};
@@ -124,10 +124,29 @@ impl Inbox {
 ///
 /// Those of `send`: the stream is of no use then.
 pub(crate) fn send_decline(fallback: &Fallback, send: impl FnOnce(&[u8]) -> Result) -> Result {
+    match decline(fallback)? {
+        Some((bytes, n)) => send(bytes.get(..n).ok_or(EINVAL)?),
+        None => Ok(()),
+    }
+}
+
+/// The same for a client that knows before it is connected: the message, for whatever
+/// context that happens in. Process context.
+///
+/// # Errors
+///
+/// `ENOMEM`; `EINVAL` if there is nothing to tell.
+pub(crate) fn ready_decline(fallback: &Fallback) -> Result<ReadyMessage> {
+    let (bytes, n) = decline(fallback)?.ok_or(EINVAL)?;
+    ReadyMessage::new(bytes.get(..n).ok_or(EINVAL)?)
+}
+
+/// The Decline for a fallback, and how long it is.
+fn decline(fallback: &Fallback) -> Result<Option<([u8; 64], usize)>> {
     let Some(decline) = fallback.decline(identity::peer_id()) else {
-        return Ok(());
+        return Ok(None);
     };
     let mut bytes = [0; 64];
     let n = decline.emit(&mut bytes).map_err(|_| EINVAL)?;
-    send(bytes.get(..n).ok_or(EINVAL)?)
+    Ok(Some((bytes, n)))
 }

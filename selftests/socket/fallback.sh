@@ -74,6 +74,16 @@ options() {
 	[ "$syn" -eq "$1" ] && [ "$synack" -eq "$2" ]
 }
 
+# A client that knows that it has no device says so with the ACK of TCP's handshake:
+# it comes with no frame more than TCP's, and nobody has waited for it.
+declined_at_once() {
+	local n
+	n=$(wire "tcp.port == $(port) && ip.src == $CLIENT && tcp.flags.syn == 0" tcp.stream tcp.len tcp.ack |
+		awk '!seen[$1]++ {print $2, $3}' | grep -cx '28 1')
+	echo "$n of $1 connections"
+	[ "$n" -eq "$1" ]
+}
+
 # The application's bytes in a SYN, as tshark sees it.
 data_in_syn() {
 	local n
@@ -92,7 +102,7 @@ unloads_under_them() {
 # SERVER_MODULE CLIENT_MODULE
 roles=("smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
 
-plan $((7 * ${#roles[@]} + 6))
+plan $((7 * ${#roles[@]} + 2 + 6))
 for r in "${roles[@]}"; do
 	server=${r% *} client=${r#* }
 	check "server $server, client $client" modules "$server" "$client"
@@ -101,6 +111,7 @@ for r in "${roles[@]}"; do
 	check "$r: it was offered SMC" options 2 0
 	check "$r: both, without a device" two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
 	check "$r: both have said that they have SMC" options 2 2
+	[ "$client" = smc ] || check "$r: the Decline is the ACK of the SYN-ACK" declined_at_once 2
 	check "$r: the client's fast open" fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
 done
 check "this module on both hosts" modules smc_rs smc_rs

@@ -15,6 +15,7 @@ pub(crate) mod netlink;
 pub(crate) mod netns;
 pub(crate) mod notifier;
 pub(crate) mod proto;
+pub(crate) mod ready;
 pub(crate) mod route;
 pub(crate) mod smc_uapi;
 pub(crate) mod sock;

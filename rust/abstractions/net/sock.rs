@@ -359,20 +359,47 @@ impl SockGuard<'_> {
                 1,
                 bytes.len(),
             );
-            // The application's time stamps are not for what it has not sent.
-            let tsflags = bindings::sk_swap_tsflags(self.as_ptr(), 0);
-            let nonagle = bindings::tcp_set_push(self.as_ptr());
-            let n = bindings::tcp_sendmsg_locked(self.as_ptr(), &mut msg, bytes.len());
-            bindings::tcp_restore_nonagle(self.as_ptr(), nonagle);
-            bindings::sk_swap_tsflags(self.as_ptr(), tsflags);
-            n
+            push(self.as_ptr(), &mut msg, bytes.len())
         };
-        match usize::try_from(n) {
-            Err(_) if n == EAGAIN.to_errno() => Err(NetErrno::NoBufs.into()),
-            Err(_) => Err(Error::from_errno(n)),
-            Ok(n) if n < bytes.len() => Err(NetErrno::NoBufs.into()),
-            Ok(_) => Ok(()),
-        }
+        all_sent(n, bytes.len())
+    }
+}
+
+/// Sends `msg` at once, whatever Nagle and TCP_CORK say; what tcp_sendmsg_locked()
+/// returns.
+///
+/// # Safety
+///
+/// `sk` is alive and locked, and has its `struct socket`, which TCP looks into when
+/// there is no room. `msg` is valid, not for waiting, and of `len` bytes.
+pub(super) unsafe fn push(
+    sk: *mut bindings::sock,
+    msg: &mut bindings::msghdr,
+    len: usize,
+) -> c_int {
+    // SAFETY: by this function's contract.
+    unsafe {
+        // The application's time stamps are not for what it has not sent.
+        let tsflags = bindings::sk_swap_tsflags(sk, 0);
+        let nonagle = bindings::tcp_set_push(sk);
+        let n = bindings::tcp_sendmsg_locked(sk, msg, len);
+        bindings::tcp_restore_nonagle(sk, nonagle);
+        bindings::sk_swap_tsflags(sk, tsflags);
+        n
+    }
+}
+
+/// Whether all of `len` bytes went, where `n` is what [`push`] returned.
+///
+/// # Errors
+///
+/// As [`Sock::send_now`].
+pub(super) fn all_sent(n: c_int, len: usize) -> Result {
+    match usize::try_from(n) {
+        Err(_) if n == EAGAIN.to_errno() => Err(NetErrno::NoBufs.into()),
+        Err(_) => Err(Error::from_errno(n)),
+        Ok(n) if n < len => Err(NetErrno::NoBufs.into()),
+        Ok(_) => Ok(()),
     }
 }
 

@@ -408,6 +408,17 @@ impl Client {
         }
     }
 
+    /// What [`Client::on_connected`] will come to with a server that has SMC, where that
+    /// is certain by now: it need not be waited for then.
+    pub fn foreseen(&self) -> Option<Fallback> {
+        let is_certain = self.course.place == State::Connecting && self.course.failed.is_some();
+        let next = is_certain.then(|| self.clone().on_connected(true, Millis(0)));
+        match next {
+            Some(Action::Fallback(fallback)) => Some(fallback),
+            _ => None,
+        }
+    }
+
     /// The server closed or reset the TCP connection.
     pub fn on_closed(&mut self) -> Action {
         self.course.abort(Cause::Closed)

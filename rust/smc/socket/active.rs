@@ -17,6 +17,7 @@ use crate::{
         net::{
             attach::EventSock,
             errno::NetErrno,
+            ready::ReadyMessage,
             sock::{Sock, TcpState},
         },
         work::{Run, Task, Workqueue},
@@ -78,6 +79,23 @@ pub(crate) struct Active {
     pub(super) peer: Option<PeerKey>,
     /// The Proposal in the SYN.
     pub(super) syn: Syn,
+    /// What it comes to with a server that has SMC, if that is certain.
+    foreseen: Option<Foreseen>,
+}
+
+/// A fallback without a handshake: a Decline takes the place of the Proposal.
+struct Foreseen {
+    fallback: Fallback,
+    decline: ReadyMessage,
+}
+
+impl Foreseen {
+    /// That of a client for which it is certain. Without memory there is a handshake.
+    fn of(client: &Client) -> Option<Self> {
+        let fallback = client.foreseen()?;
+        let decline = clc::ready_decline(&fallback).ok()?;
+        Some(Self { fallback, decline })
+    }
 }
 
 pub(super) struct Io {
@@ -88,8 +106,6 @@ pub(super) struct Io {
     pub(super) syn: Option<KBox<SynProposal>>,
     /// What the server has said of itself, once the connection is up.
     pub(super) peer_features: Features,
-    /// Why the session has no path.
-    why_not: Reason,
     pending: Pending,
 }
 
@@ -118,27 +134,26 @@ impl Active {
         path: Result<Path, Reason>,
     ) -> Result<Arc<Task<Self>>> {
         let mut session = Session::new(Role::Client);
+        let mut client = Client::new(fastopen::client_features(sock.net()));
         let peer = path.as_ref().ok().and_then(Path::peer);
-        let features = fastopen::client_features(sock.net());
-        let why_not = match path {
-            Ok(path) => {
-                session.path = Some(path);
-                Reason::NoDevice
+        match path {
+            Ok(path) => session.path = Some(path),
+            Err(reason) => {
+                client.on_failure(reason);
             }
-            Err(reason) => reason,
-        };
+        }
+        let foreseen = Foreseen::of(&client);
         Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 owner: owner.clone(),
                 sock: sock.into(),
                 io <- new_mutex!(Io {
-                    client: Client::new(features),
+                    client,
                     inbox: Inbox::new(),
                     begun: false,
                     session,
                     syn: None,
                     peer_features: Features::NONE,
-                    why_not,
                     pending: Pending::Nothing,
                 }, "Active::io"),
                 connected: AtomicBool::new(false),
@@ -148,6 +163,7 @@ impl Active {
                 rcvlowat: AtomicI32::new(NO_RCVLOWAT),
                 peer,
                 syn: Syn::new(),
+                foreseen,
             }? Error)),
             GFP_KERNEL,
         )
@@ -203,6 +219,9 @@ impl Active {
         }
         match sock.state() {
             TcpState::Established | TcpState::Closing if Self::is_client_of_smc(sock) => {
+                if self.decline_at_once(sock) {
+                    return sock.default_state_change();
+                }
                 let proposed = self.on_syn_answered(sock);
                 // Each byte counts, whatever the application has asked for.
                 let rcvlowat = sock.swap_rcvlowat(1);
@@ -222,6 +241,22 @@ impl Active {
             // What the application sees of it is TCP's.
             _ => sock.default_state_change(),
         }
+    }
+
+    /// Ends it where nothing but a Decline follows; whether it has. Contexts as in
+    /// `on_state`.
+    fn decline_at_once(&self, sock: &EventSock<'_>) -> bool {
+        let Some(foreseen) = &self.foreseen else {
+            return false;
+        };
+        if sock.send_ready(&foreseen.decline).is_err() {
+            // The first bytes of the stream: nothing went.
+            return false;
+        }
+        // It is the ACK of the SYN-ACK, too.
+        sock.delay_acks();
+        fallback::to_plain(&self.owner, sock, foreseen.fallback.reason);
+        true
     }
 
     /// Whether the peer is a server with SMC. Where both ends have connected to
@@ -436,7 +471,7 @@ impl Io {
 
     pub(super) fn offer(&mut self, sock: &Sock) -> Action {
         let Some(path) = &self.session.path else {
-            return self.client.on_failure(self.why_not);
+            return self.client.on_failure(Reason::NoDevice);
         };
         let mut eids = [0; path::EID_AREA];
         let offer = path::offer(path, session::limits(sock), &mut eids);

@@ -213,11 +213,14 @@ fn without_a_device_the_client_declines_in_version_1() {
     assert_eq!(fallback(client.on_failure(Reason::Ipsec)).0, Reason::Ipsec);
     // Known before TCP is connected: the server is told when it can be.
     let mut client = Client::new(Features::NONE);
+    assert_eq!(client.foreseen(), None);
     assert_eq!(client.on_failure(Reason::NoMemory), Action::Wait);
-    assert_eq!(
-        fallback(client.on_connected(true, Millis(1))).0,
-        Reason::NoMemory
-    );
+    // Without waiting for it, too; and the handshake stays where it is.
+    let foreseen = client.foreseen().map(Action::Fallback).unwrap();
+    let told = client.on_connected(true, Millis(1));
+    assert_eq!(told, foreseen);
+    assert_eq!(fallback(told).0, Reason::NoMemory);
+    assert_eq!(client.foreseen(), None);
 }
 
 #[test]
