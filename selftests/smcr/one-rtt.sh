@@ -33,14 +33,16 @@ no_delay() { both 'tc qdisc del dev eth0 root'; }
 
 tcp_rtt() { rtts 2 5001 3 && within 1.00 1.25 2.00 2.40; }
 one_rtt() { rtts 43 5000 5 && within 1.00 1.25 2.00 2.40; }
-switched_off() {
-	on client 'sysctl -q -w net.smc.fastopen=0' && rtts 43 5000 3 && within 2.00 2.40 3.00 3.50 &&
-		on client 'sysctl -q -w net.smc.fastopen=3'
+# with HOST SYSCTL=VALUE COMMAND...: 3 again after it, whatever comes of it
+with() {
+	local status
+	on "$1" "sysctl -q -w $2" && "${@:3}"
+	status=$?
+	on "$1" "sysctl -q -w ${2%=*}=3" && return $status
 }
-server_off() {
-	on server 'sysctl -q -w net.ipv4.tcp_fastopen=1' && rtts 43 5000 3 && within 2.00 2.40 3.00 3.50 &&
-		counters client 'NOT_TAKEN=[1-9][0-9]*' && on server 'sysctl -q -w net.ipv4.tcp_fastopen=3'
-}
+one_more() { rtts 43 5000 3 && within 2.00 2.40 3.00 3.50; }
+switched_off() { with client net.smc.fastopen=0 one_more; }
+server_off() { with server net.ipv4.tcp_fastopen=1 one_more && counters client 'NOT_TAKEN=[1-9][0-9]*'; }
 # Both lose their device, and so the link group. The confirmation of the new one's
 # link, which both wait for, is a round trip of its own. Queue pairs take time to make
 # here: each round trip is one of 400 ms.
