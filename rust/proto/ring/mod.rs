@@ -46,7 +46,7 @@ pub use rx::{RxOutcome, RxReport, RxRing, RxTicket, UrgentMode, UrgentRefused};
 pub use sequence::{CdcLost, CdcSequence};
 pub use span::{Span, Spans};
 pub use tx::{
-    ConsumerOutcome, RdmaWrite, TxPlaces, TxReport, TxRing, TxTicket, UrgentBusy, WritePlan,
+    ConsumerOutcome, RdmaWrite, TxPlaces, TxReport, TxRing, TxTicket, UrgentBusy, WritePlan, SHARE,
 };
 
 /// The producer's flags of a CDC message (RFC 7609 A.4; `struct

@@ -5,6 +5,10 @@
 use super::{ProducerFlags, Spans, TooMany};
 use crate::cursor::{Cursor, CursorError, RawCursor, RingSize, Step};
 
+/// Most bytes that a connection has under way on a link that it has not for itself. A
+/// link is one queue: what others send arrives behind these.
+pub const SHARE: u32 = 128 << 10;
+
 /// Urgent data can't be taken now: the peer has not consumed the last urgent
 /// byte. It has room for one (RFC 7609 §4.7.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +174,13 @@ impl TxRing {
     /// Bytes of room in the peer's ring, as far as we know.
     pub const fn peer_space(&self) -> u32 {
         self.peer().bytes() - distance(self.consumed, self.posted)
+    }
+
+    /// Bytes that may be posted now on a link that other connections send on as well:
+    /// [`SHARE`], less what is under way. There is a completion to ask again after if
+    /// that is 0.
+    pub const fn share(&self) -> u32 {
+        SHARE.saturating_sub(self.in_flight())
     }
 
     /// The size of the send buffer.

@@ -45,6 +45,26 @@ fn writes(plan: &WritePlan<'_>) -> Vec<(u32, Vec<(u32, u32)>)> {
 }
 
 #[test]
+fn a_share_is_what_is_under_way_at_a_time() {
+    let large = RingSize::from_bytes(SHARE * 4).unwrap();
+    let mut tx = TxRing::new(large, large);
+    write(&mut tx, SHARE * 4);
+    let mut messages = Vec::new();
+    while tx.share() > 0 {
+        let max = tx.share().min(100_000);
+        tx.plan(max).unwrap().commit();
+        messages.push(send_message(&mut tx));
+    }
+    assert_eq!((tx.in_flight(), messages.len()), (SHARE, 2));
+    // What the first has taken is there again.
+    assert_eq!(tx.complete(messages[0].ticket), 100_000);
+    assert_eq!(tx.share(), 100_000);
+    // More that was posted before there were others.
+    tx.plan(u32::MAX).unwrap().commit();
+    assert_eq!(tx.share(), 0);
+}
+
+#[test]
 fn bytes_are_counted_from_writing_to_completion() {
     let mut tx = ring();
     assert_eq!(tx.writable(), SIZE);

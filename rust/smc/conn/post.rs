@@ -12,11 +12,23 @@ use crate::{
     smc::group::{cdc_slot, CdcSlot, SendBuffer},
 };
 use kernel::{prelude::*, sync::Arc};
-use smc_proto::{ring::RdmaWrite, wire::cdc::Cdc};
+use smc_proto::{
+    ring::{RdmaWrite, TxRing},
+    wire::cdc::Cdc,
+};
 
 /// Most bytes that one message announces: more of them come back sooner, which
 /// makes room for the next.
 const MAX_WRITE: u32 = 512 << 10;
+
+/// How many bytes one message may announce now.
+fn most(ring: &TxRing, shared: bool) -> u32 {
+    if shared {
+        ring.share()
+    } else {
+        MAX_WRITE
+    }
+}
 
 impl Tx {
     /// Whether the peer does not know of all data yet.
@@ -63,9 +75,14 @@ impl Tx {
         if !self.out.as_ref().is_some_and(ready) {
             return false;
         }
+        let shared = self.is_shared();
         self.out
             .as_mut()
-            .is_some_and(|out| out.ring.plan(MAX_WRITE).is_some())
+            .is_some_and(|out| out.ring.plan(most(&out.ring, shared)).is_some())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_shared())
     }
 
     /// Whether a message is due.
@@ -105,12 +122,16 @@ impl Conn {
         // application wants that to wait.
         let along = tx.may_post() && !tx.out.as_ref().is_some_and(|out| tx.is_corked(out));
         let state = tx.closer.flags();
+        let shared = tx.is_shared();
         let (Some(out), Some(buf)) = (&mut tx.out, tx.sndbuf.as_ref().and_then(SendBuffer::buf))
         else {
             return Err(NetErrno::NotConn.into());
         };
         let mut writes = [const { None }; 2];
-        if let Some(plan) = along.then(|| out.ring.plan(MAX_WRITE)).flatten() {
+        if let Some(plan) = along
+            .then(|| out.ring.plan(most(&out.ring, shared)))
+            .flatten()
+        {
             for (to, write) in writes.iter_mut().zip(plan.writes()) {
                 *to = Some(out.peer.remote(&write)?);
             }

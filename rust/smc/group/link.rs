@@ -9,14 +9,15 @@ use crate::{
         work::Task,
     },
     smc::{
+        clc,
         conn::Conn,
         wait::{Outcome, What},
     },
 };
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{
-    group::{RmbId, Slot},
+    group::{Millis, RmbId, Slot},
     ring::TxTicket,
     wire::{
         cdc::{Cdc, CDC_LEN, CDC_TYPE},
@@ -31,6 +32,9 @@ use super::conns::Seat;
 const SEND_SLOTS: u16 = 64;
 /// Messages of the peer that may come before we have looked at one.
 const RECV_SLOTS: u16 = 48;
+/// How long a link counts as shared after another one has sent than before, in
+/// milliseconds.
+const SHARED_TIME: u32 = 1_000;
 
 /// What a message, or another request, is for: kept until it has left.
 pub(crate) enum Posted {
@@ -55,6 +59,10 @@ pub(crate) struct Link {
     llc_waits: AtomicBool,
     /// LLC messages of ours that have not left yet.
     llc_posted: AtomicUsize,
+    /// Who has sent last: a connection's token, or 0 for LLC.
+    sender: AtomicU32,
+    /// When it was somebody else than before, in milliseconds; 0: never.
+    changed: AtomicU64,
 }
 
 impl Link {
@@ -72,6 +80,8 @@ impl Link {
             heard: AtomicBool::new(false),
             llc_waits: AtomicBool::new(false),
             llc_posted: AtomicUsize::new(0),
+            sender: AtomicU32::new(0),
+            changed: AtomicU64::new(0),
         };
         Qp::new(&group.pd()?, sizes, link)
     }
@@ -92,12 +102,25 @@ impl Link {
         message: &[u8],
         confirm: bool,
     ) -> Result {
+        self.note_sender(0);
         self.llc_posted.fetch_add(1, Ordering::AcqRel);
         slot.post(message, None, Posted::Llc { confirm })
             .map_err(|(e, _)| {
                 self.llc_posted.fetch_sub(1, Ordering::AcqRel);
                 e
             })
+    }
+
+    fn note_sender(&self, token: u32) {
+        if self.sender.swap(token, Ordering::Relaxed) != token {
+            self.changed.store(clc::now().0.max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is not one connection alone that sends. Any context.
+    pub(crate) fn is_shared(&self) -> bool {
+        let changed = self.changed.load(Ordering::Relaxed);
+        changed != 0 && clc::now() < Millis(changed).after(SHARED_TIME)
     }
 
     /// Whether an LLC message of ours has not left yet. Any context.
@@ -130,15 +153,17 @@ pub(super) fn llc_done(link: &QpRef<Link>) {
 /// [`NoSlot::Later`]: the connection's turn comes, `Conn::on_turn`. [`NoSlot::Down`] if
 /// the link is gone, and with it all turns.
 pub(crate) fn cdc_slot<'a>(link: &'a QpRef<Link>, seat: &Seat) -> Result<CdcSlot<'a>, NoSlot> {
-    match unclaimed_slot(link) {
-        Err(NoSlot::Later) => {}
-        found => return found,
-    }
-    // First the queue, then the slot: who frees one looks into the queue afterwards.
-    let turn = seat.queue();
-    let found = unclaimed_slot(link);
+    let mut found = unclaimed_slot(link);
     if matches!(found, Err(NoSlot::Later)) {
-        turn.wait();
+        // First the queue, then the slot: who frees one looks into the queue afterwards.
+        let turn = seat.queue();
+        found = unclaimed_slot(link);
+        if matches!(found, Err(NoSlot::Later)) {
+            turn.wait();
+        }
+    }
+    if found.is_ok() {
+        link.note_sender(seat.token().0);
     }
     found
 }

@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A link is one queue: a connection that has much to send, and rings of a megabyte, does
+# not put all of it in front of what others send. How many bytes do messages wait for
+# that are sent there and back beside it: their time, by the rate of the other.
+#
+# hosts: server=smc_rs client=smc_rs
+# limit: 90
+. "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/lib/data.sh"
+
+RING=1048576
+# A message finds half of a ring before it where nobody has a share, and 128 KiB with one.
+MOST=$((RING / 3))
+
+prepare() {
+	devices && both "sysctl -q -w net.smc.rmem=$RING net.smc.wmem=$RING
+		tc qdisc replace dev eth0 root netem rate 10mbit limit 100000" &&
+		on server "datarate server 43 5000 > /run/datarate.log 2>&1 & wait_listen 5000" &&
+		on client "datarate pingpong 43 \$PEER 5000 100 100"
+}
+# How long a message takes, by the rate at which frames leave meanwhile.
+beside() {
+	local us bytes start end
+	read -r us bytes start end < <(on -t 60 client "
+		sent() { cat /sys/class/net/eth0/statistics/tx_bytes; }
+		datarate bulk 43 \$PEER 5000 1 65536 60000 & bulk=\$!
+		sleep 2
+		before=\$(sent) start=\$EPOCHREALTIME
+		us=\$(datarate pingpong 43 \$PEER 5000 100 5000)
+		echo \$us \$((\$(sent) - before)) \$start \$EPOCHREALTIME
+		kill \$bulk")
+	awk -v us="$us" -v bytes="$bytes" -v time="$(awk "BEGIN {print $end - $start}")" -v most=$MOST 'BEGIN {
+		rate = bytes / time
+		printf "%.0f bytes/s leave, a message there and back takes the time of %.0f\n", rate, rate * us / 1e6
+		exit !(us > 0 && rate > 500000 && rate * us / 1e6 < most)
+	}' | tee "$SMC_RS_TEST_OUT/figures"
+	return "${PIPESTATUS[0]}"
+}
+large_rings() {
+	on client "datarate idle 43 \$PEER 5000 1 2 > /run/idle & wait_for 20 grep idle /run/idle
+		smcnl sockets | tee /dev/stderr | grep -q 'MODE=SMCR .* SNDBUF=$RING RMBE=$RING PEER_RMBE=$RING '"
+}
+all_rdma() {
+	both '! smcnl dump fback-stats | grep "CNT=[1-9]"' &&
+		[ "$(on client 'smcnl dump lgr-smcr' | grep -c '^lgr-smcr ')" = 1 ]
+}
+
+plan 4
+check "devices, a slow wire, rings of a megabyte" prepare
+check "connections have such rings" large_rings
+told "messages beside a connection that never stops" beside
+check "in one link group, and none over TCP" all_rdma
+finish
