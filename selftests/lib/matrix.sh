@@ -164,6 +164,18 @@ recovers() {
 		both 'quiet() { ! smcnl dump lgr-smcr | grep "CONNS_NUM=[1-9]"; }; wait_for 40 quiet || { smcnl dump lgr-smcr; smcnl sockets; exit 1; }'
 }
 
+# What is left of it tells who is to blame: the C module loses sockets (protocol.rst).
+unload() {
+	local host
+	both 'pkill -x "flows|stream|swarm"; wait_for 40 modules_out' && return
+	for host in server client; do
+		echo "$host:"
+		on $host 'lsmod; smcnl sockets; smcnl dump lgr-smcr; ss -Htn state connected exclude time-wait
+			for p in /proc/[0-9]*; do ! grep -q smc $p/stack || { cat $p/comm; cat $p/stack; }; done'
+	done
+	return 1
+}
+
 # expires SERVER CLIENT: what this module keeps for a short time goes, at both ends
 expires() {
 	[ "$1" = smc ] || on server 'sysctl -q -w net.smc.lgr_idle_time=2' || return 1
@@ -216,6 +228,6 @@ matrix_tests() {
 		fi
 	done
 	check "a message each way" held true
-	check "the modules can be unloaded" both 'pkill -x "flows|stream|swarm"; wait_for 40 modules_out'
+	check "the modules can be unloaded" unload
 	finish
 }

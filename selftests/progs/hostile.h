@@ -97,6 +97,7 @@ enum {
 
 #define LLC_RESPONSE	0x80
 #define LLC_DELETE_ALL	0x40
+#define LLC_ORDERLY	0x20
 
 #define CDC_BLOCKED	0x80
 #define CDC_URG_PENDING	0x40

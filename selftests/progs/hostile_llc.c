@@ -333,6 +333,41 @@ static int ending_group(struct conn *c)
 	return smc_propose(&group.conns[1]) == 1;
 }
 
+/*
+ * How a group ends for a peer with the C module: each connection is aborted before DELETE
+ * LINK, and a question about a key is still answered, with no.
+ */
+static int ending_in_order(struct conn *c)
+{
+	unsigned char m[LONGEST];
+	int len, aborted = 0, refused = 0;
+	double end;
+
+	if (smc_connect(c, NULL, NULL) || smc_echo(c, 100))
+		return 0;
+	/* Orderly: the link is not done with. */
+	llc(m, LLC_DELETE_LINK, LLC_DELETE_ALL | LLC_ORDERLY);
+	put(m + 5, 0x00020000, 4);
+	qp_send(m, LLC_LEN);
+	llc(m, LLC_CONFIRM_RKEY, 0);
+	put(m + 5, 0x12345600, 4);
+	qp_send(m, LLC_LEN);
+	for (end = now() + 3; now() < end && !(group.deleted && refused); net_until(20, qp_waiting, NULL)) {
+		while ((len = qp_next(m)) >= 0) {
+			if (len == CDC_LEN && m[0] == 0xfe)
+				aborted |= m[25] & CDC_ABORT && !group.deleted;
+			else if (m[0] == LLC_DELETE_LINK)
+				group.deleted = 1;
+			else if (m[0] == LLC_CONFIRM_RKEY)
+				refused = m[3] == 0xa0;
+		}
+	}
+	printf("hostile: %s, %s, %s\n", group.deleted ? "deleted" : "not deleted",
+	       aborted ? "aborted before" : "not aborted before",
+	       refused ? "the key refused" : "the key not refused");
+	return group.deleted && aborted && refused;
+}
+
 const struct scenario llc_scenarios[] = {
 	{ .name = "llc-unknown-types", .fate = LIVES, .attack = unknown_types },
 	{ .name = "llc-truncated", .fate = LIVES, .attack = truncated },
@@ -350,6 +385,7 @@ const struct scenario llc_scenarios[] = {
 	{ .name = "delete-link-only", .fate = GROUP, .attack = delete_link_only },
 	{ .name = "delete-link-all", .fate = GROUP, .attack = delete_all },
 	{ .name = "delete-link-connect", .fate = ANY, .alone = ending_group },
+	{ .name = "delete-link-in-order", .fate = ANY, .alone = ending_in_order },
 	{ .name = "req-add-link", .fate = LIVES, .attack = req_add_link },
 	{ .name = "req-add-link-v2.0", .fate = LIVES, .attack = req_add_link, .v20 = 1 },
 	{ .name = "llc-responses", .fate = LIVES, .attack = responses },

@@ -352,10 +352,12 @@ impl Closer {
             Phase::Over => return actions,
             Phase::Init | Phase::Up => {}
         }
+        if self.aborted != Some(End::Ours) {
+            actions.error = Some(SocketError::Aborted);
+        }
         self.aborted.get_or_insert(End::Ours);
         self.pending = None;
         actions.tcp = Some(TcpAction::Reset);
-        actions.error = Some(SocketError::Aborted);
         actions.wake = true;
         self.over(&mut actions);
         actions

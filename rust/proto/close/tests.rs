@@ -427,6 +427,14 @@ fn a_link_group_that_goes_takes_the_connection_with_it() {
     assert_eq!(actions.free, Some(Release::Quarantined));
     assert_eq!(actions.timer, Some(None));
     assert_eq!(ours.drained(EMPTY), Actions::default());
+
+    // One that was aborted before has its error.
+    let mut ours = up();
+    let actions = ours.abort();
+    assert!(actions.send && actions.error == Some(SocketError::Aborted));
+    let actions = ours.link_group_down();
+    assert!(!actions.send && actions.error.is_none());
+    assert_eq!(ours.state(), ConnState::Closed);
 }
 
 #[test]

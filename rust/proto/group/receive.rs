@@ -49,7 +49,7 @@ impl Group {
     /// can, so that the peer can't make it queue replies.
     ///
     /// After the end of the group only the peer's last word is taken, see
-    /// [`Group::is_peer_gone`].
+    /// [`Group::is_peer_gone`], and its requests about keys.
     pub fn receive(
         &mut self,
         now: Millis,
@@ -62,9 +62,13 @@ impl Group {
         let parsed = Message::parse(bytes);
         let last_word = parsed.as_ref().is_ok_and(is_last_word);
         let link = self.link(slot);
-        if self.is_ended() && last_word && link.state == LinkState::Freeing {
-            self.peer_gone = true;
-            return Received::Taken;
+        if self.is_ended() && link.state == LinkState::Freeing {
+            self.peer_gone |= last_word;
+            return match parsed {
+                Ok(_) if last_word => Received::Taken,
+                Ok(m) if !m.is_response() => into_reply(late_request(slot, &m, peer), reply),
+                _ => Received::Ignored(Ignored::LinkNotUsable),
+            };
         }
         if self.is_ended() || !link.hears() {
             return Received::Ignored(Ignored::LinkNotUsable);
@@ -81,20 +85,10 @@ impl Group {
                 return Received::Ignored(Ignored::Malformed(e));
             }
         };
-        let answer = if m.is_response() {
+        if m.is_response() {
             return self.response(now, slot, &m, local, peer);
-        } else {
-            self.request(now, slot, &m, peer)
-        };
-        match answer {
-            Ok(None) => Received::Taken,
-            // A reply is never longer than its buffer.
-            Ok(Some(answer)) => match answer.emit(reply) {
-                Ok(_) => Received::Reply,
-                Err(_) => Received::Taken,
-            },
-            Err(why) => Received::Ignored(why),
         }
+        into_reply(self.request(now, slot, &m, peer), reply)
     }
 
     /// A request: the reply, if it is answered at once.
@@ -115,7 +109,7 @@ impl Group {
                     self.end(EndReason::Peer(d.reason));
                     Ok(None)
                 }
-                _ => Err(Ignored::OutOfFlow),
+                _ => late_request(slot, m, peer),
             };
         }
         match m.body {
@@ -416,6 +410,32 @@ impl Group {
 /// C module calls orderly only says that it will be (smc_core.c).
 fn is_last_word(m: &Message<'_>) -> bool {
     matches!(m.body, Body::DeleteLink(_)) && m.header.is_delete_all() && !m.header.is_orderly()
+}
+
+fn into_reply(answer: Result<Option<Message<'_>>, Ignored>, reply: &mut [u8; LLC_LEN]) -> Received {
+    match answer {
+        Ok(None) => Received::Taken,
+        // A reply is never longer than its buffer.
+        Ok(Some(answer)) => match answer.emit(reply) {
+            Ok(_) => Received::Reply,
+            Err(_) => Received::Taken,
+        },
+        Err(why) => Received::Ignored(why),
+    }
+}
+
+/// A request in a group that is at its end: a C peer that waits for an answer about
+/// keys, two seconds, does not look at DELETE LINK before.
+fn late_request<'a>(
+    slot: Slot,
+    m: &Message<'a>,
+    peer: &mut dyn PeerKeys,
+) -> Result<Option<Message<'a>>, Ignored> {
+    match m.body {
+        Body::ConfirmRkey(_) => Ok(Some(m.answer(Flags::NEGATIVE, m.body))),
+        Body::DeleteRkey(d) => Ok(Some(delete_rkey(slot, m, d, peer))),
+        _ => Err(Ignored::OutOfFlow),
+    }
 }
 
 /// DELETE RKEY: the peer takes RMBs back (RFC 7609 §3.5.5.2.2).

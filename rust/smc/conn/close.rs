@@ -170,6 +170,27 @@ impl Conn {
         Self::finish(this, after);
     }
 
+    /// The link group is about to end: the peer hears it of each connection as well, as
+    /// far as there is room on the link. Process context.
+    pub(crate) fn on_group_ending(this: &Arc<Task<Self>>) {
+        let mut after = After::default();
+        let mut tx = this.tx.lock();
+        if tx.closer.state() != ConnState::Init {
+            let actions = tx.closer.abort();
+            Self::act(this, &mut tx, actions, &mut after);
+        }
+        drop(tx);
+        Self::finish(this, after);
+    }
+
+    /// Whether both ends have said all they had to say, or the handshake has yet to.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(
+            self.tx.lock().closer.state(),
+            ConnState::Init | ConnState::Closed
+        )
+    }
+
     /// The link group is at its end; what has been posted may still be under way. Process
     /// context.
     pub(crate) fn on_group_end(this: &Arc<Task<Self>>) {

@@ -2,6 +2,8 @@
 
 //! Drives a group's LLC machine: messages, time, queue pairs.
 
+mod leave;
+
 use super::{
     link::{llc_done, llc_slot, Posted},
     pool::{Keys, Registration},
@@ -21,6 +23,7 @@ use crate::{
 };
 use core::sync::atomic::Ordering;
 use kernel::{prelude::*, sync::Arc};
+use leave::Farewell;
 use smc_proto::{
     group::{
         self as machine, Action, AddError, Announce, Config, End, Group as Machine, Millis,
@@ -35,11 +38,6 @@ use smc_proto::{
 /// Messages of the peer that may wait for us: more than all exchanges that run at
 /// a time have.
 const INBOX: usize = 16;
-/// How long the last messages on a link may take to leave, in milliseconds.
-const FAREWELL: u32 = 1_000;
-/// How long a peer may take to be done with its connections: longer than the C module
-/// waits for an answer that does not come any more.
-const PATIENCE: u32 = 3_000;
 /// Longest message of ours: what is longer belongs to further links.
 const LONGEST: usize = rdma::MESSAGE_LEN;
 
@@ -122,29 +120,14 @@ pub(super) struct Llc {
     starved: bool,
     /// The link goes.
     farewell: Option<Farewell>,
-    /// The connections know that the group is at its end.
+    /// The group is to end, for that reason and by then.
+    leaving: Option<(DeleteReason, Millis)>,
+    /// The peer had connections when its end began.
+    had_conns: bool,
+    /// The connections have been aborted, as the group is about to end.
+    aborted: bool,
+    /// They know that it is at its end.
     told: bool,
-}
-
-/// A link that goes: when its last messages have left, and the peer is done with its
-/// connections. The C module waits for all that it has on its way to arrive before it says
-/// that it is, and does so for ever where the device never gives up, as soft-RoCE's.
-struct Farewell {
-    /// So long the last messages may take.
-    leave: Millis,
-    /// So long the peer is waited for.
-    answer: Millis,
-}
-
-impl Farewell {
-    fn of(group: &Group, now: Millis) -> Self {
-        // This module does not wait for what it has sent.
-        let waits = !group.spec.peer_is_ours && group.conn_count() != 0;
-        Self {
-            leave: now.after(FAREWELL),
-            answer: now.after(if waits { PATIENCE } else { 0 }),
-        }
-    }
 }
 
 /// What has become of a group.
@@ -176,6 +159,9 @@ impl Llc {
             met: false,
             starved: false,
             farewell: None,
+            leaving: None,
+            had_conns: false,
+            aborted: false,
             told: false,
         }
     }
@@ -304,13 +290,7 @@ impl Llc {
     /// When there is something to do.
     pub(super) fn next_time(&self) -> Option<Millis> {
         let machine = self.machine.as_ref().and_then(Machine::poll_timeout);
-        let leaves = |f: &Farewell| match &self.link {
-            Some(link) => link.llc_under_way() && clc::now() < f.leave,
-            None => false,
-        };
-        let farewell = self.farewell.as_ref();
-        let farewell = farewell.map(|f| if leaves(f) { f.leave } else { f.answer });
-        [machine, farewell].into_iter().flatten().min()
+        [machine, self.next_step()].into_iter().flatten().min()
     }
 
     /// Lets connections have slots, unless something of the group waits for one.
@@ -327,9 +307,12 @@ impl Llc {
         self.starved = false;
         self.take_events(group, now, gid_gone);
         self.receive(group, now);
-        if self.machine.as_ref().is_some_and(Machine::is_ending) {
+        if let Some(machine) = self.machine.as_ref().filter(|m| m.is_ending()) {
             // Whoever has begun it: nothing can be announced any more.
             group.set_life(Life::Closing);
+            if !machine.is_ended() {
+                self.abort_conns(group);
+            }
         }
         self.poll(group, now);
         self.part(now);
@@ -373,13 +356,19 @@ impl Llc {
             group.set_life(Life::Closing);
             machine.terminate(now, DeleteReason::ProtocolViolation);
         }
-        if gid_gone {
-            machine.terminate(now, DeleteReason::LostPath);
-        }
         let idle = group.idle_until().is_some_and(|at| at <= now) && group.close_if_empty();
+        if gid_gone {
+            self.leave(group, now, DeleteReason::LostPath);
+        }
         if group.wishes.end.swap(false, Ordering::AcqRel) || idle {
-            group.set_life(Life::Closing);
-            machine.terminate(now, DeleteReason::Program);
+            self.leave(group, now, DeleteReason::Program);
+        }
+        let reason = self.reason_to_end(group, now);
+        let Some(machine) = &mut self.machine else {
+            return;
+        };
+        if let Some(reason) = reason {
+            machine.terminate(now, reason);
         }
         machine.handle_timeout(now);
         if self.met && self.register_due(group).is_err() {
@@ -464,7 +453,9 @@ impl Llc {
             Action::ConnectLink(slot) => machine.link_connected(now, slot, false),
             // What was posted before the message that follows arrives before it.
             Action::DrainLink(slot) => machine.link_drained(now, slot),
-            Action::FreeLink(Slot::S0) => self.farewell = Some(Farewell::of(group, now)),
+            Action::FreeLink(Slot::S0) => {
+                self.farewell = Some(Farewell::of(group, self.had_conns, now))
+            }
             Action::FreeLink(slot) => machine.link_freed(now, slot),
             Action::RkeyUsable(rmb) => group.waits.settle(What::Key(rmb), Outcome::There),
             Action::RkeyRefused(rmb, _) => {
@@ -520,28 +511,5 @@ impl Llc {
             group.set_life(Life::Open);
         }
         enabled
-    }
-
-    /// Frees the link, when nothing is under way on it.
-    fn part(&mut self, now: Millis) {
-        let Some(farewell) = &self.farewell else {
-            return;
-        };
-        if let Some(link) = &self.link {
-            let leaving = link.llc_under_way() && now < farewell.leave;
-            let peer_gone = self.machine.as_ref().is_some_and(Machine::is_peer_gone);
-            if leaving || !peer_gone && now < farewell.answer {
-                return;
-            }
-            link.close();
-        }
-        self.farewell = None;
-        self.link = None;
-        self.gid = None;
-        self.met = false;
-        self.keys.clear(Slot::S0);
-        if let Some(machine) = &mut self.machine {
-            machine.link_freed(now, Slot::S0);
-        }
     }
 }

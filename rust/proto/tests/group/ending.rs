@@ -82,6 +82,38 @@ fn the_peer_ends_the_group() {
     assert_eq!(delete_of(&s.sent()), (0x60, 0, DeleteReason::Operator));
 }
 
+/// A C peer that waits for such an answer does not look at DELETE LINK before.
+#[test]
+fn questions_about_keys_are_answered_to_the_end() {
+    let confirm = confirm_rkey(0, rtoken(0x21), no_others());
+    let keys = [0x31u32.to_be_bytes(), [0; 4]].concat();
+    let mut key_bytes = [0; 36];
+    key_bytes[..8].copy_from_slice(&keys);
+    let delete = Body::DeleteRkey(DeleteRkey::new(1, &key_bytes, false));
+    let delete = message(V1, Flags::REQUEST, delete);
+    for ended in [false, true] {
+        let mut s = Solo::up(Client, V1, 1);
+        let known = confirm_rkey(0, rtoken(0x31), no_others());
+        assert_eq!(s.take(Slot::S0, &known).unwrap()[3], 0x80);
+        s.g.terminate(s.now, DeleteReason::Program);
+        s.sent();
+        if ended {
+            s.g.send_done(s.now);
+            assert_eq!(s.act(), Action::FreeLink(Slot::S0));
+        }
+        assert_eq!(s.take(Slot::S0, &confirm).unwrap()[3], 0xa0);
+        assert_eq!(s.take(Slot::S0, &delete).unwrap()[3], 0x80);
+        for dropped in [&add_link(V1, 3, 1), &answer_add(V1, 3, 1)] {
+            s.drops(Slot::S0, dropped);
+        }
+        s.drops(Slot::S0, &[0xfe; 44]);
+        if ended {
+            s.g.link_freed(s.now, Slot::S0);
+            s.drops(Slot::S0, &confirm);
+        }
+    }
+}
+
 #[test]
 fn the_peer_has_a_last_word() {
     let all = |flags: Flags| delete_link(V2, flags, 0, DeleteReason::Program);
