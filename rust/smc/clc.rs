@@ -3,7 +3,7 @@
 //! CLC messages in and out of a TCP connection, without waiting.
 
 use crate::{
-    abstractions::net::{errno::NetErrno, ready::ReadyMessage, sock::Sock},
+    abstractions::net::{errno::NetErrno, ready::ReadyMessage, sock::Sock, Net},
     smc::identity,
 };
 use kernel::{prelude::*, time::Ktime};
@@ -118,13 +118,17 @@ impl Inbox {
     }
 }
 
-/// Tells the peer of a fallback by `send`, where it does not know.
+/// Tells the peer of a fallback in `net` by `send`, where it does not know.
 ///
 /// # Errors
 ///
 /// Those of `send`: the stream is of no use then.
-pub(crate) fn send_decline(fallback: &Fallback, send: impl FnOnce(&[u8]) -> Result) -> Result {
-    match decline(fallback)? {
+pub(crate) fn send_decline(
+    fallback: &Fallback,
+    net: &Net,
+    send: impl FnOnce(&[u8]) -> Result,
+) -> Result {
+    match decline(fallback, net)? {
         Some((bytes, n)) => send(bytes.get(..n).ok_or(EINVAL)?),
         None => Ok(()),
     }
@@ -136,14 +140,15 @@ pub(crate) fn send_decline(fallback: &Fallback, send: impl FnOnce(&[u8]) -> Resu
 /// # Errors
 ///
 /// `ENOMEM`; `EINVAL` if there is nothing to tell.
-pub(crate) fn ready_decline(fallback: &Fallback) -> Result<ReadyMessage> {
-    let (bytes, n) = decline(fallback)?.ok_or(EINVAL)?;
+pub(crate) fn ready_decline(fallback: &Fallback, net: &Net) -> Result<ReadyMessage> {
+    let (bytes, n) = decline(fallback, net)?.ok_or(EINVAL)?;
     ReadyMessage::new(bytes.get(..n).ok_or(EINVAL)?)
 }
 
 /// The Decline for a fallback, and how long it is.
-fn decline(fallback: &Fallback) -> Result<Option<([u8; 64], usize)>> {
-    let Some(decline) = fallback.decline(identity::peer_id()) else {
+fn decline(fallback: &Fallback, net: &Net) -> Result<Option<([u8; 64], usize)>> {
+    let from = identity::peer_id(net).unwrap_or_default();
+    let Some(decline) = fallback.decline(from) else {
         return Ok(None);
     };
     let mut bytes = [0; 64];

@@ -2,32 +2,48 @@
 
 //! Who this host is to its peers.
 
-use super::device::{self, Device};
-use crate::abstractions::{random, uts};
-use core::sync::atomic::{AtomicU64, Ordering};
+use super::{
+    device::{self, Device},
+    netns::NetData,
+};
+use crate::abstractions::{net::Net, random, uts};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use smc_proto::wire::types::{Hostname, PeerId};
 
-static PEER_ID: AtomicU64 = AtomicU64::new(0);
+/// Of the first RoCE port; zero until there is one.
+static MAC: AtomicU64 = AtomicU64::new(0);
 
-/// Chooses the instance number that, with the MAC address of a RoCE port, makes
-/// this host's peer ID: another one at each load, so that peers notice that the
-/// link groups they know are gone (RFC 7609 §2.2.4, A.2.1).
+static NEXT_INSTANCE: AtomicU16 = AtomicU16::new(0);
+
+/// A TCP/IP stack, which is what a peer ID stands for: a network namespace. With one ID
+/// for all of them, a server would name the link group of one to the clients of another.
+pub(crate) struct Instance(u16);
+
+impl Instance {
+    /// The next namespace's. Numbers begin with another one at each load, so that peers
+    /// notice that the link groups they know are gone (RFC 7609 §2.2.4, A.2.1).
+    pub(crate) fn next() -> Self {
+        // Wraps by intent.
+        Self(NEXT_INSTANCE.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Chooses where the numbers of instances begin.
 pub(crate) fn choose() {
-    let instance = u64::from(random::u16());
-    PEER_ID.store(instance << 48, Ordering::Relaxed);
+    NEXT_INSTANCE.store(random::u16(), Ordering::Relaxed);
 }
 
-/// Peer ID of this host. Its MAC address is zero until it has a RoCE port.
-pub(crate) fn peer_id() -> PeerId {
-    PeerId(PEER_ID.load(Ordering::Relaxed).to_be_bytes())
+/// Peer ID of `net`; `None` while it begins or ends. Any context.
+pub(crate) fn peer_id(net: &Net) -> Option<PeerId> {
+    let instance = u64::from(NetData::of(net)?.instance.0);
+    let id = instance << 48 | MAC.load(Ordering::Relaxed);
+    Some(PeerId(id.to_be_bytes()))
 }
 
-/// Takes the MAC address of the first RoCE port that there is into the peer ID.
+/// Takes the MAC address of the first RoCE port that there is into the peer IDs.
 /// Process context.
 pub(crate) fn learn(device: &Device) {
-    const MAC: u64 = (1 << 48) - 1;
-    let now = PEER_ID.load(Ordering::Relaxed);
-    if now & MAC != 0 {
+    if MAC.load(Ordering::Relaxed) != 0 {
         return;
     }
     let Some(dev) = device.dev() else {
@@ -36,9 +52,8 @@ pub(crate) fn learn(device: &Device) {
     let mut netdevs = device::ports(&dev).filter_map(|port| dev.netdev(port));
     if let Some(mac) = netdevs.find_map(|netdev| netdev.mac()) {
         let mac = mac.iter().fold(0, |n, b| n << 8 | u64::from(*b));
-        let with = now & !MAC | mac;
         // Somebody else may have been first.
-        let _ = PEER_ID.compare_exchange(now, with, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = MAC.compare_exchange(0, mac, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     diag::{self, PlainLock},
     eid,
     fastopen::FastOpen,
+    identity::Instance,
     pnet,
     stats::Stats,
     sysctl,
@@ -27,6 +28,8 @@ use kernel::{
 /// The data of a namespace.
 #[pin_data]
 pub(crate) struct NetData {
+    /// What its peers know it by.
+    pub(super) instance: Instance,
     /// net.smc.*
     pub(super) settings: Arc<sysctl::Table>,
     /// The PNET table.
@@ -73,6 +76,7 @@ impl PerNet for NetState {
         let (files, settings) = sysctl::register(net)?;
         let data = Arc::pin_init(
             try_pin_init!(NetData {
+                instance: Instance::next(),
                 settings,
                 pnet <- new_mutex!(pnet::Table::new(), "NetData::pnet"),
                 eids <- new_spinlock_bh!(eid::Table::new(), "NetData::eids"),

@@ -22,13 +22,15 @@ use smc_proto::{
     handshake::{self, IsmKey, Lookup, Offer, OfferV2, OfferV2Kind},
     wire::{
         clc::{Entries, GidChid, IpArea, Reason, Sender},
-        types::{Eid, Gid, Mac, QpMtu},
+        types::{Eid, Gid, Mac, PeerId, QpMtu},
     },
 };
 
 /// A RoCE port of this host, for a connection, and what leads from there. It does
 /// not keep the device from going away.
 pub(crate) struct Path {
+    /// This end's.
+    peer_id: PeerId,
     device: Arc<Device>,
     port: u32,
     gid: Gid,
@@ -62,6 +64,7 @@ impl Path {
         let found = device::find_v2(sock.net(), &route.netdev, addr)?;
         let (mac, vlan) = found.gid.ethernet()?;
         Some(Self {
+            peer_id: identity::peer_id(sock.net())?,
             device: found.device,
             port: found.port,
             gid: Gid(found.gid.gid()),
@@ -219,7 +222,7 @@ impl Path {
     /// This host and the port, for CLC messages.
     pub(crate) fn sender(&self) -> Sender {
         Sender {
-            peer_id: identity::peer_id(),
+            peer_id: self.peer_id,
             gid: self.gid(),
             mac: self.mac(),
         }

@@ -91,9 +91,9 @@ struct Foreseen {
 
 impl Foreseen {
     /// That of a client for which it is certain. Without memory there is a handshake.
-    fn of(client: &Client) -> Option<Self> {
+    fn of(client: &Client, sock: &Sock) -> Option<Self> {
         let fallback = client.foreseen()?;
-        let decline = clc::ready_decline(&fallback).ok()?;
+        let decline = clc::ready_decline(&fallback, sock.net()).ok()?;
         Some(Self { fallback, decline })
     }
 }
@@ -142,7 +142,7 @@ impl Active {
                 client.on_failure(reason);
             }
         }
-        let foreseen = Foreseen::of(&client);
+        let foreseen = Foreseen::of(&client, sock);
         Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 owner: owner.clone(),
@@ -419,7 +419,8 @@ impl Io {
                 }
                 Action::Fallback(fallback) => {
                     self.session.fall_back(&fallback);
-                    let told = clc::send_decline(&fallback, |bytes| sock.send_now(bytes));
+                    let told =
+                        clc::send_decline(&fallback, sock.net(), |bytes| sock.send_now(bytes));
                     return Step::Ends(told.map(|()| End::Plain(fallback)));
                 }
                 Action::Abort(abort) => {

@@ -366,9 +366,9 @@ impl Io {
     /// The connection is a plain one from here on; the client is told, where it
     /// does not know.
     fn fall_back(&mut self, fallback: &Fallback) -> Result {
-        // What cannot be told is closed.
-        clc::send_decline(fallback, |bytes| self.send(bytes))?;
         let child = self.child.as_ref().ok_or(EINVAL)?;
+        // What cannot be told is closed.
+        clc::send_decline(fallback, child.net(), |bytes| self.send(bytes))?;
         child.lock().set_syn_smc(false);
         child.ack_now();
         if let Some(hook) = &self.hook {
