@@ -6,6 +6,7 @@ use super::{
     diag::{self, PlainLock},
     eid,
     fastopen::FastOpen,
+    group,
     identity::Instance,
     pnet,
     stats::Stats,
@@ -88,6 +89,10 @@ impl PerNet for NetState {
             GFP_KERNEL,
         )?;
         Ok((Self { _sysctls: files }, data))
+    }
+
+    fn leave(data: &Arc<NetData>) {
+        group::net_gone(data);
     }
 }
 

@@ -200,7 +200,7 @@ impl Session {
             max_links: agreed.max_links,
             direct: path.is_direct(),
             memory: settings.buf_type,
-            net: NetData::of(sock.net()),
+            net: NetData::of(sock.net()).ok_or(Reason::NoSmcrDevice)?,
             test_link: jiffies_to_msecs(settings.testlink_time),
             idle: jiffies_to_msecs(settings.lgr_idle_time),
             peer_features: agreed.peer_features.unwrap_or(Features::NONE),
@@ -221,6 +221,8 @@ impl Session {
         self.first = true;
         self.group = Some(group.clone());
         self.seat = Some(Group::first_seat(&group).ok_or(Reason::NoMemory)?);
+        // Its end may not have been told to the group.
+        NetData::of(sock.net()).ok_or(Reason::NoSmcrDevice)?;
         Ok(())
     }
 

@@ -38,6 +38,11 @@ pub(crate) trait PerNet: Send + Sync + Sized + 'static {
     ///
     /// Any: the namespace cannot be made then, or the slot not be registered.
     fn enter(net: &Net) -> Result<(Self, Arc<Self::Data>)>;
+
+    /// The namespace ends, or the slot goes: nobody finds the data by it any more, and
+    /// its network devices are still there. Process context; may sleep, but all
+    /// namespaces that end wait for it.
+    fn leave(data: &Arc<Self::Data>);
 }
 
 /// What the kernel keeps for us in each namespace; zeroed at first.
@@ -185,7 +190,14 @@ impl<P: PerNet> Slot<P> {
     /// period before [`Self::exit`].
     unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
         // SAFETY: the entry is there.
-        unsafe { &(*Self::entry(net)).published }.store(ptr::null_mut(), Ordering::Release);
+        let entry = unsafe { &*Self::entry(net) };
+        entry.published.store(ptr::null_mut(), Ordering::Release);
+        // SAFETY: owned until `exit`, by the type invariant; a failed `init` is not
+        // followed by this call.
+        let data = unsafe { (*entry.state).data };
+        // SAFETY: counted by the state.
+        let data = ManuallyDrop::new(unsafe { Arc::from_raw(data) });
+        P::leave(&data);
     }
 
     /// # Safety

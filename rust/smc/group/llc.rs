@@ -481,9 +481,7 @@ impl Llc {
     fn tell(group: &Group, reason: machine::EndReason) {
         let what = match reason {
             machine::EndReason::Local(DeleteReason::ProtocolViolation) => {
-                if let Some(net) = &group.spec.net {
-                    net.stats.violation();
-                }
+                group.spec.net.stats.violation();
                 "the peer violated the protocol"
             }
             machine::EndReason::Peer(DeleteReason::ProtocolViolation) => {

@@ -73,7 +73,7 @@ pub(crate) struct Spec {
     pub(crate) direct: bool,
     pub(crate) memory: BufType,
     /// Where it is counted.
-    pub(crate) net: Option<Arc<NetData>>,
+    pub(crate) net: Arc<NetData>,
     /// Milliseconds of silence before TEST LINK; 0 for never.
     pub(crate) test_link: u32,
     /// Milliseconds that the server keeps it without connections.
@@ -573,6 +573,16 @@ impl Group {
 /// for elsewhere.
 pub(super) fn device_gone(device: &Arc<Device>) {
     peers::on_device(device, Group::end);
+}
+
+/// A network namespace ends: its groups do, and tell their peers. Whoever makes one
+/// meanwhile looks afterwards whether the namespace is there. Process context.
+pub(super) fn net_gone(net: &Arc<NetData>) {
+    for_each(|group| {
+        if Arc::ptr_eq(&group.spec.net, net) {
+            Group::end(group);
+        }
+    });
 }
 
 /// A port, or all of them, does not carry anything any more. Process context.
