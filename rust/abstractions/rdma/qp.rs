@@ -66,6 +66,16 @@ pub(crate) struct Qp<T: Endpoint> {
     data: T,
 }
 
+/// What the first change of the state sets, and that it does.
+fn begin(attr: &mut bindings::ib_qp_attr, port: u32) -> bindings::ib_qp_attr_mask {
+    attr.pkey_index = 0;
+    attr.port_num = port;
+    attr.qp_access_flags = mr::ACCESS;
+    bindings::ib_qp_attr_mask_IB_QP_PKEY_INDEX
+        | bindings::ib_qp_attr_mask_IB_QP_PORT
+        | bindings::ib_qp_attr_mask_IB_QP_ACCESS_FLAGS
+}
+
 /// It is known that the connection has broken.
 const BROKEN: u8 = 1;
 /// [`Endpoint::broken`] is to be called.
@@ -79,8 +89,10 @@ const TELL_SLOT: u8 = 4;
 struct Verbs {
     qp: NonNull<bindings::ib_qp>,
     cq: Cq,
-    /// It has left its first state, and something may be posted.
-    started: bool,
+    /// The port, once it has left its first state, and something may be posted.
+    port: Option<u32>,
+    /// A change of its state has failed.
+    failed: bool,
 }
 
 // SAFETY: a queue pair may be used and destroyed by any thread.
@@ -223,7 +235,8 @@ impl<T: Endpoint> Qp<T> {
         *qp.verbs.lock() = Some(Verbs {
             qp: raw,
             cq,
-            started: false,
+            port: None,
+            failed: false,
         });
         qp.gate.lock().qp = raw.as_ptr();
         // SAFETY: from a box, so not null, and not moved out of it. The one
@@ -290,9 +303,8 @@ impl<T: Endpoint> Qp<T> {
         let mask = change(&mut attr) | bindings::ib_qp_attr_mask_IB_QP_STATE;
         // SAFETY: alive, by the type invariant; the attributes are complete, or the
         // core complains.
-        to_result(unsafe { bindings::ib_modify_qp(verbs.qp.as_ptr(), &mut attr, mask as c_int) })?;
-        verbs.started = true;
-        Ok(())
+        to_result(unsafe { bindings::ib_modify_qp(verbs.qp.as_ptr(), &mut attr, mask as c_int) })
+            .inspect_err(|_| verbs.failed = true)
     }
 
     /// Begins, on a port of the device, and is ready for messages that may come as
@@ -302,14 +314,10 @@ impl<T: Endpoint> Qp<T> {
     ///
     /// `ENOTCONN` if it is closed, else what the driver gives.
     pub(crate) fn init(&self, port: u32) -> Result {
-        self.modify(bindings::ib_qp_state_IB_QPS_INIT, |attr| {
-            attr.pkey_index = 0;
-            attr.port_num = port;
-            attr.qp_access_flags = mr::ACCESS;
-            bindings::ib_qp_attr_mask_IB_QP_PKEY_INDEX
-                | bindings::ib_qp_attr_mask_IB_QP_PORT
-                | bindings::ib_qp_attr_mask_IB_QP_ACCESS_FLAGS
-        })?;
+        self.modify(bindings::ib_qp_state_IB_QPS_INIT, |attr| begin(attr, port))?;
+        if let Some(verbs) = &mut *self.verbs.lock() {
+            verbs.port = Some(port);
+        }
         for slot in &self.recv_slots[..] {
             slot.post(self)?;
         }
@@ -381,9 +389,10 @@ impl<T: Endpoint> Qp<T> {
     fn shut(&self, mut lost: impl FnMut(T::Context)) {
         // Who closes it a second time waits here.
         let mut verbs = self.verbs.lock();
-        let Some(Verbs { qp, cq, started }) = verbs.take() else {
+        let Some(verbs) = verbs.take() else {
             return;
         };
+        let Verbs { qp, cq, .. } = verbs;
         self.gate.lock().qp = ptr::null_mut();
         // SAFETY: all-zero bytes are a valid `struct ib_qp_attr`.
         let mut attr: bindings::ib_qp_attr = unsafe { zeroed() };
@@ -391,14 +400,23 @@ impl<T: Endpoint> Qp<T> {
         // SAFETY: alive and owned. Nobody posts any more, and there is room for
         // what draining posts. The completion queue is given back afterwards.
         let ret = unsafe {
-            if started {
+            let state = bindings::ib_qp_attr_mask_IB_QP_STATE;
+            if let Some(port) = verbs.port {
+                if verbs.failed {
+                    // Without memory for a change, soft-RoCE gives back nothing that was
+                    // posted until it begins anew: draining would wait for ever.
+                    let _ = bindings::ib_modify_qp(qp.as_ptr(), &mut attr, state as c_int);
+                    attr.qp_state = bindings::ib_qp_state_IB_QPS_INIT;
+                    let mask = state | begin(&mut attr, port);
+                    let _ = bindings::ib_modify_qp(qp.as_ptr(), &mut attr, mask as c_int);
+                    attr.qp_state = bindings::ib_qp_state_IB_QPS_RESET;
+                }
                 bindings::ib_drain_qp(qp.as_ptr());
                 // The peer may still send. Soft-RoCE is not up to a packet that it
                 // receives, in softirq, while the queue pair is destroyed; in this
                 // state it drops what comes. If it cannot be had, the next step
                 // does without.
-                let state = bindings::ib_qp_attr_mask_IB_QP_STATE as c_int;
-                let _ = bindings::ib_modify_qp(qp.as_ptr(), &mut attr, state);
+                let _ = bindings::ib_modify_qp(qp.as_ptr(), &mut attr, state as c_int);
                 if bindings::ib_uses_virt_dma(self.pd.device().as_ptr()) {
                     bindings::synchronize_rcu();
                 }
