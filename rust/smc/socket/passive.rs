@@ -146,29 +146,25 @@ impl Passive {
     #[must_use]
     pub(super) fn begin(task: &Arc<Task<Self>>) -> bool {
         let mut io = task.io.lock();
-        if let Some(until) = io.server.deadline() {
+        // Nothing has come yet, or whatever it is, it is for `run` to see.
+        let due = !matches!(io.hook_up(task), Ok(false));
+        if let Some(until) = io.server.deadline().filter(|_| !due) {
             Task::run_after(task, clc::jiffies_until(until));
         }
-        // Nothing has come yet, or whatever it is, it is for `run` to see.
-        !matches!(io.hook_up(task), Ok(false))
+        due
     }
 
-    /// Runs it in this thread, which is not its task's, once it has begun.
+    /// Runs it in this thread, as far as it goes. Process context.
     ///
-    /// The task is due when `begin` said; who kicks it later runs after this.
+    /// Where that is all the way, as with a client that declines, its task never runs.
     pub(super) fn run_here(task: &Arc<Task<Self>>) {
         let mut io = task.io.lock();
-        let due = io.server.deadline();
-        let ready = io.advance(task);
-        match ready {
+        match io.advance(task) {
             Some(Ok(accepted)) => {
                 drop(io);
                 task.listener.finish(task.key, accepted, &task.listener);
-                // It is to let go of the handshake now.
-                Task::kick(task);
             }
-            Some(Err(until)) if due.is_some_and(|due| due <= until) => {}
-            Some(Err(_)) => Task::kick(task),
+            Some(Err(until)) => Task::run_after(task, clc::jiffies_until(until)),
             None => {}
         }
     }
@@ -428,14 +424,6 @@ impl Run for Passive {
     }
 
     fn run(this: &Arc<Task<Self>>) {
-        let mut io = this.io.lock();
-        match io.advance(this) {
-            Some(Ok(accepted)) => {
-                drop(io);
-                this.listener.finish(this.key, accepted, &this.listener);
-            }
-            Some(Err(until)) => Task::run_after(this, clc::jiffies_until(until)),
-            None => {}
-        }
+        Self::run_here(this);
     }
 }
