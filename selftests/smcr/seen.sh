@@ -19,6 +19,16 @@ connect_all() {
 			stream client 43 0 $PEER 5001 1 1000 60 > /run/seen1 & wait_for 20 grep connect /run/seen1'
 }
 
+# The C module may drop CONFIRM LINK, and has TCP then (protocol.rst): that is not what
+# is compared. Ours has one try.
+c_connects() {
+	local i
+	for i in 1 2 3; do
+		connect_all smc && [ "$(on server 'smcnl sockets | grep -c "STATE=1 MODE=SMCR"')" = 2 ] && return
+	done
+	return 1
+}
+
 # An IPv6 socket with the IPv4 address of a host that has a device: the C module has
 # TCP for it.
 mapped() {
@@ -38,7 +48,7 @@ neat='sed -E "s/(10\.99\.0\.2):[0-9]{5}/\1:PORT/g; s/ (IS_ISM_V2|SEID)=[^ ]*//g;
 collect() {
 	local dir=$SMC_RS_TEST_OUT/$1 d host
 	mkdir -p "$dir"
-	connect_all "$1" || return 1
+	if [ "$1" = smc ]; then c_connects; else connect_all "$1"; fi || return 1
 	for host in server client; do
 		for d in sys-info lgr-smcr link-smcr dev-smcr stats fback-stats; do
 			on $host "smcnl dump $d | $neat" > "$dir/$host-$d" || return 1
