@@ -105,6 +105,12 @@ impl IbDevice {
         Name::new(name)
     }
 
+    /// Whether it is a driver that copies by itself, as soft-RoCE is. Any context.
+    pub(super) fn is_virtual(&self) -> bool {
+        // SAFETY: alive, by the type invariant; set before it was registered.
+        unsafe { bindings::ib_uses_virt_dma(self.as_ptr()) }
+    }
+
     /// The numbers of its ports. Any context.
     pub(crate) fn ports(&self) -> RangeInclusive<u32> {
         // SAFETY: alive, by the type invariant.

@@ -417,7 +417,7 @@ impl<T: Endpoint> Qp<T> {
                 // state it drops what comes. If it cannot be had, the next step
                 // does without.
                 let _ = bindings::ib_modify_qp(qp.as_ptr(), &mut attr, state as c_int);
-                if bindings::ib_uses_virt_dma(self.pd.device().as_ptr()) {
+                if self.pd.device().is_virtual() {
                     bindings::synchronize_rcu();
                 }
             }

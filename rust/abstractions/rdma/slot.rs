@@ -107,8 +107,8 @@ impl<T: Endpoint> Slot<T> {
 
     /// # Safety
     ///
-    /// Called with a completion of a write of a slot that was posted; only those
-    /// that fail have one.
+    /// Called with a completion of what comes before the message of a slot that was
+    /// posted; only requests that fail have one.
     unsafe extern "C" fn written(_cq: *mut bindings::ib_cq, wc: *mut bindings::ib_wc) {
         // SAFETY: as in `sent`.
         let (qp, status) = unsafe {
@@ -318,8 +318,11 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
         if !ptr::eq(&**mr.pd(), &**self.qp.pd()) {
             return Err((EINVAL, ctx));
         }
-        let wr = match self.last(bindings::ib_wr_opcode_IB_WR_REG_MR) {
-            Ok(wr) => wr,
+        let (wr, clear) = match self
+            .last(bindings::ib_wr_opcode_IB_WR_REG_MR)
+            .and_then(|wr| Ok((wr, self.clear(mr)?)))
+        {
+            Ok(both) => both,
             Err(e) => return Err((e, ctx)),
         };
         let wr = bindings::ib_reg_wr {
@@ -333,10 +336,36 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
             _buf: None,
             _mr: Some(mr.clone()),
         };
-        let first: *const bindings::ib_reg_wr = &wr;
+        let mut first: *const bindings::ib_send_wr = ptr::from_ref(&wr).cast();
+        let cleared;
+        if let Some(mut clear) = clear {
+            clear.next = first.cast_mut();
+            cleared = clear;
+            first = &cleared;
+        }
         // SAFETY: one request, of the kind that is part of an `ib_reg_wr`, as its
-        // opcode says; it only mentions the region.
-        unsafe { self.commit(first.cast(), parcel) }
+        // opcode says, maybe with one before it; they only mention the region.
+        unsafe { self.commit(first, parcel) }
+    }
+
+    /// What has to come before the registration of `mr`.
+    ///
+    /// Soft-RoCE executes a registration once more if it has to repeat a message before
+    /// it, finds the region in use, and gives up the queue pair. It begins a local
+    /// invalidation when all before it is acknowledged, and repeats nothing before the
+    /// registration from then on. Other devices do without: the region is new to them.
+    fn clear(&self, mr: &Mr) -> Result<Option<bindings::ib_send_wr>> {
+        // RoCE, and does no DMA: there is one such driver.
+        if !self.qp.pd().device().is_virtual() {
+            return Ok(None);
+        }
+        let slot = self.qp.send_slot(self.index).ok_or(EINVAL)?;
+        // SAFETY: all-zero bytes are a valid `struct ib_send_wr`.
+        let mut wr: bindings::ib_send_wr = unsafe { zeroed() };
+        wr.__bindgen_anon_1.wr_cqe = slot.write.get();
+        wr.opcode = bindings::ib_wr_opcode_IB_WR_LOCAL_INV;
+        wr.ex.invalidate_rkey = mr.rkey();
+        Ok(Some(wr))
     }
 
     /// # Safety
