@@ -488,7 +488,7 @@ const struct scenario clc_scenarios[] = {
 	CONFIRM("confirm-short", REFUSED, c_short),
 	CONFIRM("confirm-huge", LIVES, c_huge),
 	CONFIRM("confirm-type", REFUSED, c_type),
-	CONFIRM("confirm-garbage-behind", LIVES, c_garbage),
+	CONFIRM("confirm-garbage-behind", REFUSED, c_garbage),
 	{ .name = "later-key", .fate = GROUP, .confirm = c_rkey, .later = 1, .attack = use_second },
 	LATER("later-address", REFUSED, c_addr),
 	LATER("later-qpn", REFUSED, c_qpn),
