@@ -36,6 +36,28 @@ void smc_rs_helper_tcp_set_smc_hs_congested(struct sock *sk,
 	WRITE_ONCE(tcp_sk(sk)->smc_hs_congested, congested);
 }
 
+bool smc_rs_helper_tcp_has_smc_hs_congested(const struct sock *sk)
+{
+	return READ_ONCE(tcp_sk(sk)->smc_hs_congested);
+}
+
+/*
+ * Copies what has come with the ACK that has made this connection, as far as
+ * there is room for it, unless something else has to be read before it. TCP
+ * has the header in front of it still.
+ */
+u32 smc_rs_helper_tcp_first_bytes(const struct sock *child, const struct sk_buff *skb,
+				  u8 *buf, u32 len)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+	u32 off = th->doff * 4;
+
+	if (th->syn || skb->len <= off || TCP_SKB_CB(skb)->seq != tcp_sk(child)->rcv_nxt)
+		return 0;
+	len = min(len, skb->len - off);
+	return skb_copy_bits(skb, off, buf, len) ? 0 : len;
+}
+
 const struct inet_connection_sock_af_ops *smc_rs_helper_icsk_af_ops(const struct sock *sk)
 {
 	return READ_ONCE(inet_csk(sk)->icsk_af_ops);
@@ -78,6 +100,17 @@ void smc_rs_helper_tcp_have_smc_enable(void)
 void smc_rs_helper_tcp_have_smc_disable(void)
 {
 	static_branch_disable(&tcp_have_smc);
+}
+
+/* Where the last small segment ended, for which Nagle's algorithm waits. */
+u32 smc_rs_helper_tcp_snd_sml(const struct sock *sk)
+{
+	return tcp_sk(sk)->snd_sml;
+}
+
+void smc_rs_helper_tcp_set_snd_sml(struct sock *sk, u32 seq)
+{
+	tcp_sk(sk)->snd_sml = seq;
 }
 
 /* Lets nothing hold back what is sent next. The sock is locked. */

@@ -52,6 +52,7 @@ expect() {
 		stream ${4/FAMILY/$2 0 \$PEER $(port)} || exit 1
 		reasons" > "$SMC_RS_TEST_OUT/client" || { cat "$SMC_RS_TEST_OUT/client"; return 1; }
 	client=$(grep '^0x' "$SMC_RS_TEST_OUT/client")
+	on server 'grep -c workqueue=smc_handshake /sys/kernel/tracing/trace' > "$SMC_RS_TEST_OUT/work"
 	server=$(on server "$REASONS"$'\n'reasons)
 	echo "server: $server client: $client"
 	[ "$server" = "$5" ] && [ "$client" = "$6" ]
@@ -84,6 +85,33 @@ declined_at_once() {
 	[ "$n" -eq "$1" ]
 }
 
+# traced on|off: whether the server's trace has the work that is queued for handshakes
+traced() {
+	on server "cd /sys/kernel/tracing/events/workqueue/workqueue_queue_work
+		echo 'workqueue == \"smc_handshake\"' > filter && echo $([ "$1" = on ] && echo 1 || echo 0) > enable"
+}
+# The server's accept() has such a connection as it has one of TCP's: no thread of ours
+# has a hand in it, as in one whose client comes to its Decline later, as the C module.
+work() {
+	traced on && two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)" && traced off &&
+		echo "queued: $(cat "$SMC_RS_TEST_OUT/work")" && [ "$(cat "$SMC_RS_TEST_OUT/work")" "$@" ]
+}
+
+# What the application sends first waits for nothing either: Nagle's algorithm does not
+# see the Decline. It is on the wire before the server can acknowledge that, which is
+# 200 ms later; of three connections one is enough, as the machine may be slow.
+not_held_back() {
+	both 'tc qdisc replace dev eth0 root netem delay 200ms' && serve 43 3 &&
+		on -t 40 client "stream client 43 0 \$PEER $(port) 3 5"
+	local status=$?
+	both 'tc qdisc del dev eth0 root' && [ $status -eq 0 ] || return 1
+	wire "tcp.port == $(port)" tcp.stream ip.src tcp.len tcp.ack |
+		awk -v client="$CLIENT" '
+			$2 == client { if ($3 == 5) { n++; if (!acked[$1]) early++ } next }
+			$4 >= 29 { acked[$1] = 1 }
+			END { print early + 0 " of " n " before an ACK of the Decline"; exit !(n >= 3 && early) }'
+}
+
 # The application's bytes in a SYN, as tshark sees it.
 data_in_syn() {
 	local n
@@ -102,7 +130,7 @@ unloads_under_them() {
 # SERVER_MODULE CLIENT_MODULE
 roles=("smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
 
-plan $((7 * ${#roles[@]} + 2 + 6))
+plan $((7 * ${#roles[@]} + 5 + 6))
 for r in "${roles[@]}"; do
 	server=${r% *} client=${r#* }
 	check "server $server, client $client" modules "$server" "$client"
@@ -112,6 +140,13 @@ for r in "${roles[@]}"; do
 	check "$r: both, without a device" two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
 	check "$r: both have said that they have SMC" options 2 2
 	[ "$client" = smc ] || check "$r: the Decline is the ACK of the SYN-ACK" declined_at_once 2
+	case $r in
+	"smc_rs smc_rs")
+		check "$r: no thread but accept()'s" work -eq 0
+		check "$r: what the client sends first waits for no ACK" not_held_back
+		;;
+	"smc_rs smc") check "$r: a thread, that waits for nobody" work -gt 0 ;;
+	esac
 	check "$r: the client's fast open" fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
 done
 check "this module on both hosts" modules smc_rs smc_rs

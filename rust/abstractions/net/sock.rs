@@ -241,6 +241,13 @@ impl Sock {
         unsafe { bindings::inet_csk_enter_pingpong_mode(self.as_ptr()) };
     }
 
+    /// Undoes [`Sock::delay_acks`], and leaves an ACK that is due for what comes next.
+    /// The sock is locked.
+    pub(crate) fn delay_no_acks(&self) {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::inet_csk_exit_pingpong_mode(self.as_ptr()) };
+    }
+
     /// Undoes [`Sock::delay_acks`], and sends the ACK that is due. Process context;
     /// takes the sock's lock.
     pub(crate) fn ack_now(&self) {
@@ -366,7 +373,8 @@ impl SockGuard<'_> {
 }
 
 /// Sends `msg` at once, whatever Nagle and TCP_CORK say; what tcp_sendmsg_locked()
-/// returns.
+/// returns. What the application sends first does not wait for its ACK either: it is
+/// not one of its small segments.
 ///
 /// # Safety
 ///
@@ -382,7 +390,9 @@ pub(super) unsafe fn push(
         // The application's time stamps are not for what it has not sent.
         let tsflags = bindings::sk_swap_tsflags(sk, 0);
         let nonagle = bindings::tcp_set_push(sk);
+        let small = bindings::tcp_snd_sml(sk);
         let n = bindings::tcp_sendmsg_locked(sk, msg, len);
+        bindings::tcp_set_snd_sml(sk, small);
         bindings::tcp_restore_nonagle(sk, nonagle);
         bindings::sk_swap_tsflags(sk, tsflags);
         n
@@ -432,6 +442,19 @@ impl Deref for Child {
 }
 
 impl Child {
+    /// Whether [`NewChild::mark`](super::stream::NewChild::mark) has marked it; it has no
+    /// mark any more. Any context.
+    pub(crate) fn take_mark(&self) -> bool {
+        // SAFETY: a TCP sock that nobody else uses yet; the field is a listener's.
+        unsafe {
+            let marked = bindings::tcp_has_smc_hs_congested(self.as_ptr());
+            if marked {
+                bindings::tcp_set_smc_hs_congested(self.as_ptr(), None);
+            }
+            marked
+        }
+    }
+
     /// Gives up the sock without closing it: a `struct socket` has it now.
     pub(super) fn into_raw(self) -> *mut bindings::sock {
         let sk = self.0.as_ptr();

@@ -107,17 +107,23 @@ impl<P: Place> Course<P> {
     /// The peer declined. If it says that the groups differ, ours is ended (RFC
     /// 7609 Appendix A.2.5; smc_clc.c, `smc_clc_wait_msg`).
     pub(super) fn declined(&mut self, decline: &Decline) -> Action {
+        let fallback = self.after_decline(decline);
+        self.finish(Action::Fallback(fallback))
+    }
+
+    /// What [`Course::declined`] comes to.
+    pub(super) fn after_decline(&self, decline: &Decline) -> Fallback {
         let group = if decline.out_of_sync && !self.group_is_new {
             GroupFate::OutOfSync
         } else {
             self.fate()
         };
-        self.finish(Action::Fallback(Fallback {
+        Fallback {
             reason: Reason::PeerDeclined,
             peer_reason: Some(decline.reason),
             group,
             decline: None,
-        }))
+        }
     }
 
     pub(super) fn finish(&mut self, action: Action) -> Action {

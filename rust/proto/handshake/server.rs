@@ -12,7 +12,8 @@ use super::{
 };
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{
-    AcceptConfirm, Body, FirstContact, Kind, Message, Modes, Proposal, ProposalBody, Reason, Role,
+    AcceptConfirm, Body, Decline, FirstContact, Kind, Message, Modes, Proposal, ProposalBody,
+    Reason, Role,
 };
 use crate::wire::ext::{self, Features};
 use crate::wire::types::PeerId;
@@ -95,6 +96,12 @@ impl Server {
             .course
             .finish(Action::Fallback(Fallback::silent(Reason::PeerNoSmc)));
         (server, action)
+    }
+
+    /// What a client comes to that declines before it has proposed anything: the same as
+    /// with a machine of its own, which is not needed for that.
+    pub fn declined_first(decline: &Decline) -> Fallback {
+        Course::new(State::AwaitProposal, None).after_decline(decline)
     }
 
     /// The kind of message to read from the stream; `None` while the stream is

@@ -561,6 +561,26 @@ fn decline_v2_with_out_of_sync() {
 }
 
 #[test]
+fn a_decline_is_first_if_it_is_all_there_whatever_comes_behind() {
+    for v2 in [false, true] {
+        let mut buf = [0; 64];
+        let n = Decline::new(v2, PeerId([1; 8]), Reason::NoDevice)
+            .emit(&mut buf)
+            .unwrap();
+        assert!(n <= Decline::MAX_LEN);
+        assert!(Decline::is_first(&buf[..n]));
+        assert!(Decline::is_first(&buf));
+        for cut in 0..n {
+            assert!(!Decline::is_first(&buf[..cut]), "{cut}");
+        }
+    }
+    assert!(!Decline::is_first(&smcr_v2("02", 108, "20", "")));
+    assert!(!Decline::is_first(
+        b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+    ));
+}
+
+#[test]
 fn a_message_of_another_kind_is_refused_by_each_parser() {
     let decline = hex("e2d4c3d904001c102525252525252500 0303000000000000e2d4c3d9");
     assert_eq!(Proposal::parse(&decline), Err(ClcError::Kind(4)));

@@ -7,14 +7,18 @@
 //! first, all at the same time, and are ready when it is over. Ready ones wait
 //! here, and count against the backlog as those in TCP's queue do.
 
-use super::{fallback, passive::Passive, syn, Attachment, Phase, SmcSock, HANDSHAKES};
+use super::{
+    fallback,
+    passive::{self, Passive},
+    syn, Attachment, Phase, SmcSock, HANDSHAKES,
+};
 use crate::abstractions::{
     memcg,
     net::{
         attach::EventSock,
         sock::{Child, Sock, TcpState},
         socket::{Berth, NewSocket, Socket, Vessel},
-        stream::Listening,
+        stream::{Listening, NewChild},
     },
     wait::{Share, Waited},
     work::{Run, Task, Workqueue},
@@ -45,7 +49,8 @@ pub(super) struct Listener {
     sock: ARef<Sock>,
     #[pin]
     queues: Mutex<Queues>,
-    /// Connections that TCP has announced, and that came out of its queue.
+    /// Connections that TCP has announced, and that came out of its queue: those that
+    /// are the application's at once, and those with a handshake.
     plain: Tally,
     smc: Tally,
     handshakes: AtomicUsize,
@@ -97,6 +102,16 @@ impl Accepted {
             },
         }
     }
+}
+
+/// A connection out of TCP's queue.
+enum Came {
+    /// The application's as it is.
+    Plain(Child),
+    /// It goes through a handshake.
+    Smc(Child),
+    /// It was of no use.
+    Lost,
 }
 
 /// Key of the first handshake; keys of ready ones are below.
@@ -182,11 +197,15 @@ impl Listener {
     }
 
     /// TCP has made a connection; softirq.
-    pub(super) fn on_child(&self, smc: bool) {
-        if smc {
-            self.smc.add();
-        } else {
+    pub(super) fn on_child(&self, child: &NewChild<'_>) {
+        if !child.has_smc() {
             self.plain.add();
+        } else if self.sock.defer_accept() == 0 && passive::declines(child) {
+            child.mark();
+            child.delay_acks();
+            self.plain.add();
+        } else {
+            self.smc.add();
         }
     }
 
@@ -251,13 +270,11 @@ impl Listener {
             return Ok(accepted);
         }
         while !self.is_full() {
-            let child = self.sock.accept_now()?;
-            if !child.syn_smc() {
-                self.plain.take();
-                self.fell_back(&child, Reason::PeerNoSmc, None);
-                return Ok(Accepted::plain(child));
-            }
-            self.smc.take();
+            let child = match self.take_over(self.sock.accept_now()?) {
+                Came::Plain(child) => return Ok(Accepted::plain(child)),
+                Came::Smc(child) => child,
+                Came::Lost => continue,
+            };
             // Without memory for its handshake it is closed.
             if let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) {
                 if let Some(passive) = self.start(&mut queues, node, child, task) {
@@ -266,6 +283,36 @@ impl Listener {
             }
         }
         Err(EAGAIN)
+    }
+
+    /// What becomes of a connection that has come out of TCP's queue.
+    fn take_over(&self, child: Child) -> Came {
+        let (smc, declines) = (child.syn_smc(), child.take_mark());
+        let tally = if smc && !declines {
+            &self.smc
+        } else {
+            &self.plain
+        };
+        tally.take();
+        if !smc {
+            self.fell_back(&child, Reason::PeerNoSmc, None);
+            return Came::Plain(child);
+        }
+        if !declines {
+            return Came::Smc(child);
+        }
+        match passive::declined(&child) {
+            Ok(Some(fallback)) => {
+                self.fell_back(&child, fallback.reason, fallback.peer_reason);
+                Came::Plain(child)
+            }
+            // TCP had no memory for it, and will have it again.
+            Ok(None) => Came::Smc(child),
+            Err(_) => {
+                stats::failure(&child, Side::Server);
+                Came::Lost
+            }
+        }
     }
 
     /// A connection is a plain one.
@@ -299,19 +346,20 @@ impl Listener {
             let Ok(child) = self.sock.accept_now() else {
                 break;
             };
-            if child.syn_smc() {
-                self.smc.take();
-                if let Some(passive) = self.start(queues, node, child, task) {
-                    if let Some(before) = due.replace(passive) {
-                        Task::kick(&before);
+            match self.take_over(child) {
+                Came::Smc(child) => {
+                    if let Some(passive) = self.start(queues, node, child, task) {
+                        if let Some(before) = due.replace(passive) {
+                            Task::kick(&before);
+                        }
                     }
                 }
-            } else {
-                self.plain.take();
-                self.fell_back(&child, Reason::PeerNoSmc, None);
-                self.sock.acceptq_added();
-                queues.insert(node, Entry::Ready(Accepted::plain(child)));
-                ready = true;
+                Came::Plain(child) => {
+                    self.sock.acceptq_added();
+                    queues.insert(node, Entry::Ready(Accepted::plain(child)));
+                    ready = true;
+                }
+                Came::Lost => {}
             }
         }
         (ready, due)

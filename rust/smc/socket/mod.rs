@@ -29,7 +29,7 @@ use crate::{
             socket::{
                 Address, Ioctl, Message, NewSocket, OptName, OptOut, OptValue, Poll, Socket, Splice,
             },
-            stream::{Family, FamilyRegistration, StreamSocket},
+            stream::{Family, FamilyRegistration, NewChild, StreamSocket},
             tcp::SmcOption,
             AddressFamily, Net,
         },
@@ -362,9 +362,9 @@ impl StreamSocket for SmcSock {
         this.active()?.keep_rcvlowat(value).then_some(Ok(0))
     }
 
-    fn on_child(this: &Arc<Attachment>, smc: bool) {
+    fn on_child(this: &Arc<Attachment>, child: &NewChild<'_>) {
         if let Some(listener) = this.listener() {
-            listener.on_child(smc);
+            listener.on_child(child);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
             attach::{Attached, EventSock, Events},
             errno::NetErrno,
             sock::{Child, Sock, TcpState},
+            stream::NewChild,
         },
         work::{Run, Task, Workqueue},
     },
@@ -37,7 +38,7 @@ use kernel::{
 use smc_proto::{
     group::{Millis, Role},
     handshake::{Action, Fallback, GroupFate, GroupKey, Local, RdmaKey, Server, ServerConfig},
-    wire::clc::{Kind, Message, Reason},
+    wire::clc::{Decline, Kind, Message, Reason},
 };
 
 /// How often it is looked whether TCP's handshake is over at last, in milliseconds;
@@ -80,6 +81,38 @@ enum Pending {
     Group,
     Buffers,
     Link,
+}
+
+/// Whether a connection begins with a Decline. Softirq.
+///
+/// Such a client knows that there will be no more: accept() has the connection out of
+/// TCP's queue, as any other of TCP's, and [`declined`] takes the Decline from it.
+pub(super) fn declines(child: &NewChild<'_>) -> bool {
+    let mut bytes = [0; Decline::MAX_LEN];
+    let n = child.first_bytes(&mut bytes);
+    bytes.get(..n).is_some_and(Decline::is_first)
+}
+
+/// What comes of a connection that begins with a Decline, which is taken from it; `None`
+/// if it is not there yet. Process context.
+///
+/// # Errors
+///
+/// `EPROTO` if it is not what it was, `ENOMEM`: the stream is of no use.
+pub(super) fn declined(child: &Child) -> Result<Option<Fallback>> {
+    if !child.has_input() {
+        return Ok(None);
+    }
+    let mut inbox = Inbox::new();
+    let Input::Message(bytes) = inbox.read(child, Kind::Decline)? else {
+        return Err(NetErrno::Proto.into());
+    };
+    let decline = Decline::parse(bytes).map_err(|_| NetErrno::Proto)?;
+    let locked = child.lock();
+    locked.set_syn_smc(false);
+    // The application's bytes are behind it: for them TCP has its own way.
+    locked.delay_no_acks();
+    Ok(Some(Server::declined_first(&decline)))
 }
 
 /// What leads from the child to its handshake.

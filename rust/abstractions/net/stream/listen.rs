@@ -9,7 +9,7 @@ use crate::abstractions::net::{
     attach::{self, Attached},
     sock::SockGuard,
 };
-use core::sync::atomic::Ordering;
+use core::{marker::PhantomData, sync::atomic::Ordering};
 use kernel::{prelude::*, sync::Arc};
 use smc_bindings as bindings;
 
@@ -60,6 +60,51 @@ impl Listening {
     }
 }
 
+/// A connection that TCP has just made for a listener, and that nobody else has yet.
+///
+/// # Invariants
+///
+/// `child` is a new TCP sock, locked, and `skb` what has made it: both are there for `'a`.
+pub(crate) struct NewChild<'a> {
+    child: *mut bindings::sock,
+    skb: *const bindings::sk_buff,
+    mark: unsafe extern "C" fn(*const bindings::sock) -> bool,
+    _life: PhantomData<&'a ()>,
+}
+
+impl NewChild<'_> {
+    /// Whether both ends have SMC.
+    pub(crate) fn has_smc(&self) -> bool {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::tcp_syn_smc(self.child) }
+    }
+
+    /// Copies what has come with the ACK that has made it, as far as `buf` goes: what
+    /// there is to read first. How many bytes; none of a SYN's.
+    pub(crate) fn first_bytes(&self, buf: &mut [u8]) -> usize {
+        let len = u32::try_from(buf.len()).unwrap_or(u32::MAX);
+        // SAFETY: alive, by the type invariant; so many bytes may be written.
+        let n = unsafe { bindings::tcp_first_bytes(self.child, self.skb, buf.as_mut_ptr(), len) };
+        n as usize
+    }
+
+    /// Lets the ACK of what has come wait for what is sent or comes next; see
+    /// [`Sock::delay_acks`](crate::abstractions::net::sock::Sock::delay_acks).
+    pub(crate) fn delay_acks(&self) {
+        // SAFETY: alive and locked, by the type invariant.
+        unsafe { bindings::inet_csk_enter_pingpong_mode(self.child) };
+    }
+
+    /// Marks it for [`Child::take_mark`](crate::abstractions::net::sock::Child::take_mark).
+    pub(crate) fn mark(&self) {
+        // A listener's, and of no use to other socks. Should this one become a listener,
+        // it is congested until it has data of ours.
+        // SAFETY: alive, by the type invariant. The function can be called as long as
+        // there are listeners of ours, in the queue of one of which the sock is.
+        unsafe { bindings::tcp_set_smc_hs_congested(self.child, Some(self.mark)) };
+    }
+}
+
 /// TCP's table with our way to make connections.
 pub(super) fn table<T: StreamSocket>(base: &Base) -> bindings::inet_connection_sock_af_ops {
     // SAFETY: a static table, by the type invariant of `Base`; plain data.
@@ -101,17 +146,23 @@ unsafe extern "C" fn syn_recv_sock<T: StreamSocket>(
     }
     // SAFETY: the new sock is locked by TCP and has run no callback yet. It is a
     // clone of the listener, but of another table if it is IPv4 in IPv6.
-    let smc = unsafe {
+    unsafe {
         attach::undo_clone(child);
         if bindings::icsk_af_ops(child) == ours {
             bindings::icsk_set_af_ops(child, theirs);
         }
         bindings::tcp_set_smc_hs_congested(child, None);
-        bindings::tcp_syn_smc(child)
-    };
+    }
     // SAFETY: alive; `lookup` takes the lock that the data are changed under.
     if let Some(data) = unsafe { Attached::<T>::lookup(sk.cast_mut()) } {
-        T::on_child(&data, smc);
+        // INVARIANT: until TCP gets them back.
+        let new = NewChild {
+            child,
+            skb,
+            mark: congested::<T>,
+            _life: PhantomData,
+        };
+        T::on_child(&data, &new);
     }
     child
 }

@@ -12,7 +12,7 @@ mod listen;
 mod ops;
 
 pub(crate) use family::{Base, Family, FamilyRegistration};
-pub(crate) use listen::Listening;
+pub(crate) use listen::{Listening, NewChild};
 
 use super::{
     attach::{Attached, Events},
@@ -118,10 +118,9 @@ pub(crate) trait StreamSocket: Events {
     fn set_rcvlowat(this: &Arc<Attached<Self>>, sock: &Sock, value: c_int)
         -> Option<Result<c_int>>;
 
-    /// TCP has made a connection for this listener: `smc`, if it is one with SMC
-    /// at both ends. It will be told by `data_ready`, unless TCP drops it.
-    /// Softirq.
-    fn on_child(this: &Arc<Attached<Self>>, smc: bool);
+    /// TCP has made a connection for this listener. It will be told by `data_ready`,
+    /// unless TCP drops it. Softirq.
+    fn on_child(this: &Arc<Attached<Self>>, child: &NewChild<'_>);
 
     /// Whether new connections shall be plain ones. Softirq.
     fn is_congested(this: &Arc<Attached<Self>>) -> bool;

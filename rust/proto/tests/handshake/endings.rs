@@ -122,9 +122,14 @@ fn declines_are_taken_in_every_state() {
     let (_, mut server, _) = confirmed(true);
     let action = server.on_message(&decline(Reason::SyncError), &mut RXE.clone());
     assert_eq!(fallback(action).1, GroupFate::Discard);
-    let mut fresh = self::server();
-    let action = fresh.on_message(&decline(Reason::NoDevice), &mut RXE.clone());
-    assert_eq!(fallback(action).0, Reason::PeerDeclined);
+    // The first message of all, with a machine and without.
+    for (v2, reason) in [(false, Reason::NoDevice), (true, Reason::SyncError)] {
+        let decline = Decline::new(v2, SERVER_ID, reason);
+        let mut fresh = self::server();
+        let action = fresh.on_message(&Message::Decline(decline), &mut RXE.clone());
+        assert_eq!(action, Action::Fallback(Server::declined_first(&decline)));
+        assert_eq!(fallback(action).0, Reason::PeerDeclined);
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ impl Decline {
     const LEN_V1: usize = 28;
     /// Length of a Decline of version 2 in bytes.
     pub(super) const LEN_V2: usize = 44;
+    /// Length of the longest Decline in bytes.
+    pub const MAX_LEN: usize = Self::LEN_V2;
 
     /// A Decline as Linux sends it, of version 1, or 2 if `v2`.
     pub const fn new(v2: bool, peer_id: PeerId, reason: Reason) -> Self {
@@ -70,6 +72,14 @@ impl Decline {
             },
             trailer: Eyecatcher::SmcR.bytes(),
         }
+    }
+
+    /// Whether `bytes` begin with a whole Decline.
+    pub fn is_first(bytes: &[u8]) -> bool {
+        Header::peek(bytes)
+            .ok()
+            .and_then(|header| bytes.get(..header.len.into()))
+            .is_some_and(|message| Self::parse(message).is_ok())
     }
 
     /// Parses a Decline, which must be all of `bytes`.
