@@ -231,30 +231,53 @@ bool smc_rs_helper_route_of(struct sock *sk, struct net_device **dev, struct in6
 	return true;
 }
 
-/* Whether one other host has the address, as far as the routing tables say. */
-bool smc_rs_helper_route_is_unicast(struct net *net, __be32 addr)
+/* The namespace of a device, which may be moved to another; NULL if it ends. */
+static struct net *net_of(const struct net_device *dev)
 {
-	return inet_addr_type(net, addr) == RTN_UNICAST;
+	struct net *net;
+
+	rcu_read_lock();
+	net = maybe_get_net(dev_net(dev));
+	rcu_read_unlock();
+	return net;
+}
+
+/* Whether one other host has the address, as far as the routing tables say. */
+bool smc_rs_helper_route_is_unicast(const struct net_device *dev, __be32 addr)
+{
+	struct net *net = net_of(dev);
+	bool unicast;
+
+	if (!net)
+		return false;
+	unicast = inet_addr_type(net, addr) == RTN_UNICAST;
+	put_net(net);
+	return unicast;
 }
 
 /*
  * Where packets from `saddr` to `daddr` go next: whether that is a gateway, and its
  * MAC address, which is asked for if it is not known.
  */
-int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, bool *gateway,
-				 bool *known, u8 *mac)
+int smc_rs_helper_route_next_hop(const struct net_device *dev, __be32 saddr, __be32 daddr,
+				 bool *gateway, bool *known, u8 *mac)
 {
 	struct flowi4 fl4 = { .saddr = saddr, .daddr = daddr };
+	struct net *net = net_of(dev);
 	struct neighbour *neigh;
 	struct rtable *rt;
 	int ret = 0;
 
+	if (!net)
+		return -ENODEV;
 	rt = ip_route_output_flow(net, &fl4, NULL);
-	if (IS_ERR(rt))
+	if (IS_ERR(rt)) {
+		put_net(net);
 		return PTR_ERR(rt);
+	}
 	if (rt->rt_type != RTN_UNICAST) {
-		ip_rt_put(rt);
-		return -ENETUNREACH;
+		ret = -ENETUNREACH;
+		goto out;
 	}
 	*gateway = rt->rt_uses_gateway;
 	*known = false;
@@ -269,6 +292,8 @@ int smc_rs_helper_route_next_hop(struct net *net, __be32 saddr, __be32 daddr, bo
 	}
 	if (neigh)
 		neigh_release(neigh);
+out:
 	ip_rt_put(rt);
+	put_net(net);
 	return ret;
 }

@@ -57,13 +57,21 @@ fn ipv4(addr: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
+/// Where packets from a port to a peer's go next: it is the port's interface that sends
+/// them, which may be in another namespace than the connection. Process context.
+fn next_hop(own: &GidRef, peer: &Gid) -> Option<NextHop> {
+    let daddr = Ipv4Addr::from(peer.ipv4()?);
+    route::next_hop(&*own.netdev()?, own.ipv4()?, daddr).ok()
+}
+
 impl Path {
-    fn of_route(sock: &Sock, route: &Route) -> Option<Self> {
+    /// The port for a route, and the entry of its GID table.
+    fn of_route(sock: &Sock, route: &Route) -> Option<(Self, GidRef)> {
         let addr = ipv4(route.saddr)?;
         let changes = device::changes();
         let found = device::find_v2(sock.net(), &route.netdev, addr)?;
         let (mac, vlan) = found.gid.ethernet()?;
-        Some(Self {
+        let path = Self {
             peer_id: identity::peer_id(sock.net())?,
             device: found.device,
             port: found.port,
@@ -76,7 +84,8 @@ impl Path {
             peer: None,
             ifindex: route.netdev.ifindex(),
             listener: None,
-        })
+        };
+        Some((path, found.gid))
     }
 
     /// The port for a connection that `sock` is about to make, by the route that
@@ -97,7 +106,7 @@ impl Path {
             // What does not leave the host gains nothing from a RoCE port.
             return Err(Reason::NoDevice);
         }
-        let mut path = Self::of_route(sock, &route).ok_or(Reason::NoDevice)?;
+        let (mut path, _) = Self::of_route(sock, &route).ok_or(Reason::NoDevice)?;
         path.listener = to
             .endpoint()
             .and_then(|(addr, port)| ipv4(addr).zip(Some(port)));
@@ -117,8 +126,8 @@ impl Path {
     /// The port for a connection that has come, towards the client's port.
     /// Process context.
     fn towards(sock: &Sock, peer: &Gid) -> Option<Self> {
-        let mut path = Self::of_route(sock, &Route::of(sock)?)?;
-        let hop = path.next_hop(sock, peer)?;
+        let (mut path, gid) = Self::of_route(sock, &Route::of(sock)?)?;
+        let hop = next_hop(&gid, peer)?;
         if hop.gateway {
             path.gateway = Some(Mac(hop.mac?));
         }
@@ -132,14 +141,18 @@ impl Path {
     /// # Errors
     ///
     /// [`Reason::NoRoute`].
-    pub(crate) fn check_peer(&mut self, sock: &Sock, gid: &Gid, mac: Mac) -> Result<(), Reason> {
+    pub(crate) fn check_peer(&mut self, gid: &Gid, mac: Mac) -> Result<(), Reason> {
         let addr = Ipv4Addr::from(gid.ipv4().ok_or(Reason::NoRoute)?);
-        if !route::is_unicast(sock.net(), addr) {
+        let own = self.gid_ref().ok_or(Reason::NoRoute)?;
+        if !own
+            .netdev()
+            .is_some_and(|dev| route::is_unicast(&dev, addr))
+        {
             return Err(Reason::NoRoute);
         }
         // Where the server has found a way to another one, is there one to this, too?
         if self.peer.is_some_and(|proposed| proposed != *gid) {
-            let hop = self.next_hop(sock, gid).ok_or(Reason::NoRoute)?;
+            let hop = next_hop(&own, gid).ok_or(Reason::NoRoute)?;
             if hop.gateway != self.gateway.is_some() {
                 return Err(Reason::NoRoute);
             }
@@ -154,16 +167,10 @@ impl Path {
         }
     }
 
-    fn next_hop(&self, sock: &Sock, peer: &Gid) -> Option<NextHop> {
-        let daddr = Ipv4Addr::from(peer.ipv4()?);
-        let saddr = Ipv4Addr::from(self.gid.ipv4()?);
-        route::next_hop(sock.net(), saddr, daddr).ok()
-    }
-
     /// How the client gets to the server's port, which has told that a gateway is
     /// on the way. Process context.
-    pub(crate) fn route_to(&mut self, sock: &Sock, peer: &Gid) -> Option<handshake::Route> {
-        let hop = self.next_hop(sock, peer)?;
+    pub(crate) fn route_to(&mut self, peer: &Gid) -> Option<handshake::Route> {
+        let hop = next_hop(&self.gid_ref()?, peer)?;
         if !hop.gateway {
             return Some(handshake::Route::Direct);
         }

@@ -267,7 +267,7 @@ impl Session {
         }
         self.make_conn(sock, &group)?;
         if self.role == Role::Client {
-            self.take_peer(sock, agreed, waker)?;
+            self.take_peer(agreed, waker)?;
         }
         Ok(None)
     }
@@ -301,12 +301,7 @@ impl Session {
     /// # Errors
     ///
     /// Why the handshake fails.
-    pub(crate) fn take_peer(
-        &mut self,
-        sock: &Sock,
-        agreed: &Negotiated,
-        waker: &Waker,
-    ) -> Result<(), Reason> {
+    pub(crate) fn take_peer(&mut self, agreed: &Negotiated, waker: &Waker) -> Result<(), Reason> {
         let group = self.group.as_ref().ok_or(Reason::NoActiveLink)?;
         let conn = self.conn.as_ref().ok_or(Reason::Internal)?;
         let Some(Peer::Rdma(peer)) = &agreed.peer else {
@@ -314,7 +309,7 @@ impl Session {
         };
         let path = self.path.as_mut().ok_or(Reason::NoSmcrDevice)?;
         if agreed.first_contact {
-            path.check_peer(sock, &peer.sender.gid, peer.sender.mac)?;
+            path.check_peer(&peer.sender.gid, peer.sender.mac)?;
         } else if !group.leads_to(Some(peer.qpn)) {
             // The client took another link for the one that the server has named.
             return Err(Reason::SyncError);

@@ -104,10 +104,11 @@ busy() {
 		done' 200 | tee /dev/stderr | grep -c 'SUCC=[1-9]' | grep -qx 8 && told server 10.95.0.2 && groups 0
 }
 
-# The way from the RoCE port to the client's is asked of the namespace's own routes.
+# The way from the RoCE port to the client's is the first namespace's: the other one has
+# no address and no route of the port's.
 listener() {
-	in_guest server "begins $GREEN"' && sysctl -q -w net.ipv4.conf.green.proxy_arp=1 &&
-			ip -n green route add $PEER dev eth && ip -n green addr add $ADDR/32 dev lo || exit
+	in_guest server "begins $GREEN"' || exit
+		! ip -n green addr | grep $ADDR && ! ip -n green route | grep $PEER || exit
 		ip netns exec green stream server 43 0 5004 1 > /run/green 2>&1 & wait_for 20 grep listening /run/green' &&
 		on client 'stream client 43 0 10.93.0.2 5004 1 1000000000000 > /run/green 2>&1 &
 			up() { smcnl sockets | grep "STATE=1 MODE=SMCR .* PEER=10.93.0.2:5004 "; }

@@ -9,7 +9,6 @@ use super::{
     netdev::{Mac, NetDevice},
     sock::Sock,
     socket::Address,
-    Net,
 };
 use core::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -126,25 +125,26 @@ fn wire(addr: Ipv4Addr) -> u32 {
 }
 
 /// Whether `addr` is none of this host's, and not one of several hosts, as far as the
-/// routing tables say. Process context.
-pub(crate) fn is_unicast(net: &Net, addr: Ipv4Addr) -> bool {
-    // SAFETY: the namespace is alive.
-    unsafe { bindings::route_is_unicast(net.as_ptr(), wire(addr)) }
+/// routing tables of the namespace of `dev` say. Process context.
+pub(crate) fn is_unicast(dev: &NetDevice, addr: Ipv4Addr) -> bool {
+    // SAFETY: the device is alive.
+    unsafe { bindings::route_is_unicast(dev.as_ptr(), wire(addr)) }
 }
 
-/// Where packets from `saddr` to `daddr` go next. Process context.
+/// Where packets from `saddr`, an address of `dev`, to `daddr` go next: in the
+/// namespace of the device. Process context.
 ///
 /// # Errors
 ///
 /// `EHOSTUNREACH` if that is not an Ethernet neighbour, `ENETUNREACH` if it is this host,
-/// or several ones, or what the routing table says.
-pub(crate) fn next_hop(net: &Net, saddr: Ipv4Addr, daddr: Ipv4Addr) -> Result<NextHop> {
+/// or several ones, `ENODEV` if the namespace ends, or what the routing table says.
+pub(crate) fn next_hop(dev: &NetDevice, saddr: Ipv4Addr, daddr: Ipv4Addr) -> Result<NextHop> {
     let (mut gateway, mut known) = (false, false);
     let mut mac = Mac::default();
-    // SAFETY: the namespace is alive; the rest may be written.
+    // SAFETY: the device is alive; the rest may be written.
     to_result(unsafe {
         bindings::route_next_hop(
-            net.as_ptr(),
+            dev.as_ptr(),
             wire(saddr),
             wire(daddr),
             &mut gateway,

@@ -443,7 +443,7 @@ impl Io {
             Action::Send(Kind::Confirm) => self.confirm(sock)?,
             Action::FindRoute(gid) => {
                 let path = self.session.path.as_mut();
-                let route = path.and_then(|path| path.route_to(sock, &gid));
+                let route = path.and_then(|path| path.route_to(&gid));
                 self.client.on_route(route)
             }
             Action::FindGroup(GroupKey::Rdma(key)) => match self.session.find(sock, &key) {

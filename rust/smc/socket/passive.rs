@@ -288,8 +288,7 @@ impl Io {
             Action::Send(Kind::Accept) => self.accept()?,
             Action::TakePeer => {
                 let agreed = *self.server.negotiated();
-                let child: &Sock = self.child.as_ref().ok_or(EINVAL)?;
-                match self.session.take_peer(child, &agreed, waker) {
+                match self.session.take_peer(&agreed, waker) {
                     Ok(()) => self.server.on_peer_taken(),
                     Err(reason) => self.fail(reason)?,
                 }
