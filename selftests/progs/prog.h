@@ -33,12 +33,25 @@ static inline long long now_us(void)
 }
 
 /*
- * What an application reads must never be a message of SMC's handshake, which begins
- * like this. No program here sends such bytes.
+ * Whether there is a message of SMC's handshake in a stream, which begins with one of
+ * these two words. @last has the last four bytes that were read of it before, at first 0.
  */
-static inline void not_clc(const char *buf, size_t len)
+static inline int is_clc(unsigned int *last, const void *buf, size_t len)
 {
-	if (len >= 4 && !memcmp(buf, "\xe2\xd4\xc3\xd9", 4)) {
+	const unsigned char *p = buf;
+	int found = 0;
+
+	while (len--) {
+		*last = *last << 8 | *p++;
+		found |= *last == 0xe2d4c3d9 || *last == 0xe2d4c3c4;
+	}
+	return found;
+}
+
+/* What an application reads must have none. No program here sends such bytes. */
+static inline void not_clc(unsigned int *last, const void *buf, size_t len)
+{
+	if (is_clc(last, buf, len)) {
 		fprintf(stderr, "an application reads a message of SMC's handshake\n");
 		exit(3);
 	}

@@ -93,12 +93,13 @@ static int server(int family, int protocol, int port, int count, char *key)
 	fflush(stdout);
 	while (count--) {
 		int conn = accept(fd, NULL, NULL);
+		unsigned int last = 0;
 		ssize_t n;
 
 		if (conn < 0)
 			die("accept");
 		while ((n = read(conn, buf, sizeof(buf))) > 0) {
-			not_clc(buf, n);
+			not_clc(&last, buf, n);
 			write_all(conn, buf, n);
 		}
 		if (n < 0)

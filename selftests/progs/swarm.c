@@ -37,11 +37,12 @@ static void serve(int fd, ssize_t bytes)
 	for (;;) {
 		int conn = accept(fd, NULL, NULL);
 		ssize_t n, left = bytes;
+		unsigned int last = 0;
 
 		if (conn < 0)
 			die("accept");
 		while ((n = read(conn, buf, sizeof(buf))) > 0) {
-			not_clc(buf, n);
+			not_clc(&last, buf, n);
 			/* Who has gone meanwhile gets no answer. */
 			if (send(conn, buf, n, MSG_NOSIGNAL) != n)
 				break;

@@ -13,14 +13,17 @@
 SMC=5000 TCP=5001
 
 # The TCP server has Fast Open by the sysctl, the SMC server by its own. A reset ends
-# the former's program, which begins anew then.
+# the former's program, which begins anew then, unless it has read what must not be.
 prepare() {
 	ready && serve $SMC 43 &&
 		on server 'ip route replace 10.98.0.0/16 via $PEER dev eth0 &&
 			sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
 				net.ipv4.tcp_fastopen=0x403' &&
-		on server 'while sleep 0.1; do stream server 2 0 5001 100000; done > /dev/null 2>&1 &
-			wait_listen 5001' &&
+		on server 'while sleep 0.1; do
+				stream server 2 0 5001 100000
+				s=$?
+				[ $s != 3 ] || break
+			done > /dev/null 2> /run/tcp & wait_listen 5001' &&
 		talk $SMC && wire "tcp.dstport == $SMC && tcp.len > 50" tcp.payload | head -n 1 \
 			> "$SMC_RS_TEST_OUT/proposal" && grep ^e2d4c3d9 "$SMC_RS_TEST_OUT/proposal"
 }
@@ -79,12 +82,13 @@ twice() {
 		answer "acked=$(bytes) smc=1 .*acked=$(bytes) smc=1" &&
 		[ "$(on server 'ss -Htan "src 10.98.0.1 or dst 10.98.0.1" | wc -l')" = 1 ]
 }
+read_none() { on server '! grep handshake /run/tcp && wait_listen 5001'; }
 nothing_left() {
 	on server 'wait_for 20 sh -c "! ss -Htan | grep 10.98" && smcnl dump lgr-smcr' |
 		tee /dev/stderr | grep -c '^lgr-smcr.*CONNS_NUM=0' | grep -x 1 && talk $SMC
 }
 
-plan 11
+plan 12
 check "servers of SMC and TCP with Fast Open" prepare
 check "each has cookies of its own" grants
 check "but none for the other kind of client" grants_not
@@ -93,6 +97,7 @@ check "TCP takes the bytes of an application" plain
 check "SMC takes nothing else" others
 check "an application gets no proposal, whatever cookie comes with it" applications
 check "nor where no cookie is needed" no_cookie
+check "and has read none" read_none
 check "SYN cookies: no SMC, no payload" syn_cookies
 check "a SYN that comes twice makes one connection" twice
 check "nothing is left of them" nothing_left
