@@ -12,23 +12,29 @@
  *     smc     the SYN-ACK has the SMC option
  *     all     it acknowledges the payload of the SYN; half: half of it
  *     cross   it is a SYN and no SYN-ACK
- *     lose    the first SYN is not answered, which TCP then repeats
+ *     lose    the first SYN is not answered, which TCP then repeats: it was lost, or
+ *             with "all" the answer was
  *     cookie=HEX   it has a Fast Open cookie
  *     end     when the handshake is over the connection is reset
  *
  *   Prints a line for each SYN and RST of the peer, and what was read of each
- *   connection that got as far: "clc" if it began as a message of SMC's handshake.
+ *   connection that got as far: "of the SYN" if its payload had these bytes at that
+ *   place, "clc" if a message of SMC's handshake has begun so far.
  *
  *   synraw ask DEVICE ADDR PORT PEER PEER_MAC DPORT WORD...
  *
  *   A client that sends a SYN from ADDR:PORT to PEER:DPORT and prints the answer: how
  *   much of the payload is acknowledged, whether it has the SMC option, the cookie.
- *   What else comes within a second is "data" with its length.
+ *   What else comes within a second is "data" with its length, "again" if it is not what
+ *   comes next.
  *
  *     smc     the SYN has the SMC option
  *     ask     it asks for a cookie; cookie=HEX: it has this one
  *     data=HEX  its payload
+ *     seq=N   its sequence number
  *     again   it is sent once more after the answer
+ *     bare    the same, without cookie and payload: the answer was lost
+ *     ack     the last answer and what follows is acknowledged
  *     quiet   no RST at the end
  */
 #define _GNU_SOURCE
@@ -198,7 +204,10 @@ struct conn {
 	unsigned short port;
 	unsigned int iss, snd, rcv, isn;
 	int up, odd, clc;
-	unsigned long got;
+	unsigned int last;
+	/* The payload of its first SYN. */
+	unsigned int syn_len;
+	unsigned char syn_data[MAX_DATA];
 };
 
 struct answer {
@@ -232,6 +241,8 @@ static void on_syn(const struct segment *in, unsigned short port, struct answer 
 	if (!c && n_conns < 16) {
 		c = &conns[n_conns++];
 		*c = (struct conn){ .port = in->sport, .iss = 1000000 * n_conns, .odd = n_conns == 1 };
+		c->syn_len = in->len < MAX_DATA ? in->len : MAX_DATA;
+		memcpy(c->syn_data, in->data, c->syn_len);
 	}
 	if (!c)
 		return;
@@ -242,7 +253,7 @@ static void on_syn(const struct segment *in, unsigned short port, struct answer 
 		c->rcv = in->seq;
 		return;
 	}
-	c->rcv = in->seq + 1 + (a->all ? in->len : a->half ? in->len / 2 : 0);
+	c->rcv = in->seq + 1 + (a->all ? c->syn_len : a->half ? c->syn_len / 2 : 0);
 	c->snd = c->iss + 1;
 	out.seq = c->iss;
 	out.ack = a->cross ? 0 : c->rcv;
@@ -252,6 +263,17 @@ static void on_syn(const struct segment *in, unsigned short port, struct answer 
 	out.dport = in->sport;
 	out.opt = a->opt;
 	transmit(&out);
+}
+
+static void on_data(struct conn *c, const struct segment *in)
+{
+	unsigned int at = in->seq - c->isn - 1;
+	int of_syn = at < c->syn_len && in->len <= c->syn_len - at &&
+		     !memcmp(in->data, c->syn_data + at, in->len);
+
+	c->clc |= is_clc(&c->last, in->data, in->len);
+	c->rcv += in->len;
+	printf("read %u%s%s\n", in->len, of_syn ? " of the SYN" : "", c->clc ? " clc" : "");
 }
 
 static void on_segment(const struct segment *in, unsigned short port, const struct answer *answer)
@@ -271,15 +293,10 @@ static void on_segment(const struct segment *in, unsigned short port, const stru
 		printf("up%s\n", c->odd ? "" : " without oddities");
 		c->up = 1;
 	}
-	if (in->len && in->seq == c->rcv) {
-		if (!c->got && in->len >= 4 && in->seq == c->isn + 1)
-			c->clc = !memcmp(in->data, "\xe2\xd4\xc3\xd9", 4);
-		c->got += in->len;
-		c->rcv += in->len;
-		printf("read %u%s\n", in->len, c->clc ? " clc" : "");
-	} else if (in->len) {
+	if (in->len && in->seq == c->rcv)
+		on_data(c, in);
+	else if (in->len)
 		printf("again %u\n", in->len);
-	}
 	if (c->odd && answer->end) {
 		out.rst = 1;
 		out.seq = c->snd;
@@ -326,28 +343,79 @@ static int respond(unsigned short port, double seconds, char **words)
 	return 0;
 }
 
+/* What the client does when there is an answer to its SYN. */
+struct asking {
+	struct segment syn;
+	int again, bare, ack, quiet;
+	/* What comes next of the peer's stream. */
+	unsigned int next;
+};
+
+static void asking_words(struct asking *a, unsigned char *data, char **words)
+{
+	for (; *words; words++) {
+		a->syn.opt.smc |= !strcmp(*words, "smc");
+		a->again |= !strcmp(*words, "again");
+		a->bare |= !strcmp(*words, "bare");
+		a->ack |= !strcmp(*words, "ack");
+		a->quiet |= !strcmp(*words, "quiet");
+		if (!strcmp(*words, "ask"))
+			a->syn.opt.cookie_len = 0;
+		if (!strncmp(*words, "cookie=", 7))
+			a->syn.opt.cookie_len = unhex(*words + 7, a->syn.opt.cookie, MAX_COOKIE);
+		if (!strncmp(*words, "data=", 5))
+			a->syn.len = unhex(*words + 5, data, MAX_DATA);
+		if (!strncmp(*words, "seq=", 4))
+			a->syn.seq = strtoul(*words + 4, NULL, 10);
+	}
+}
+
+static void acknowledge(const struct asking *a, unsigned int seq, int rst)
+{
+	struct segment out = { .seq = seq, .ack = a->next, .sport = a->syn.sport, .dport = a->syn.dport,
+			       .ackf = !rst, .rst = rst, .opt.cookie_len = -1 };
+
+	transmit(&out);
+}
+
+static void on_synack(struct asking *a, const struct segment *in)
+{
+	struct segment bare = a->syn;
+
+	printf("synack acked=%d smc=%d", (int)(in->ack - a->syn.seq - 1), in->opt.smc);
+	print_cookie(&in->opt);
+	printf("\n");
+	bare.len = 0;
+	bare.opt.cookie_len = -1;
+	if (a->again-- > 0)
+		transmit(&a->syn);
+	else if (a->bare-- > 0)
+		transmit(&bare);
+	else if (a->ack)
+		acknowledge(a, in->ack, 0);
+}
+
+static void on_answer_data(struct asking *a, const struct segment *in)
+{
+	printf("%s %u\n", in->seq == a->next ? "data" : "again", in->len);
+	if (in->seq == a->next)
+		a->next += in->len;
+	if (a->ack && a->bare < 0)
+		acknowledge(a, in->ack, 0);
+}
+
 static int ask(unsigned short port, unsigned short dport, char **words)
 {
 	static unsigned char data[MAX_DATA];
-	struct segment out = { .seq = 5000, .sport = port, .dport = dport, .syn = 1,
-			       .data = data, .opt.cookie_len = -1 };
-	int again = 0, quiet = 0, answered = 0;
-	struct segment in, rst;
-	double end;
+	struct asking a = { .syn = { .seq = 5000, .sport = port, .dport = dport, .syn = 1,
+				     .data = data, .opt.cookie_len = -1 } };
+	double end = now() + 5;
+	unsigned int seq = 0;
+	int answered = 0;
+	struct segment in;
 
-	for (; *words; words++) {
-		out.opt.smc |= !strcmp(*words, "smc");
-		again |= !strcmp(*words, "again");
-		quiet |= !strcmp(*words, "quiet");
-		if (!strcmp(*words, "ask"))
-			out.opt.cookie_len = 0;
-		if (!strncmp(*words, "cookie=", 7))
-			out.opt.cookie_len = unhex(*words + 7, out.opt.cookie, MAX_COOKIE);
-		if (!strncmp(*words, "data=", 5))
-			out.len = unhex(*words + 5, data, MAX_DATA);
-	}
-	transmit(&out);
-	end = now() + 5;
+	asking_words(&a, data, words);
+	transmit(&a.syn);
 	while (receive(&in, end)) {
 		if (in.sport != dport || in.dport != port)
 			continue;
@@ -357,24 +425,21 @@ static int ask(unsigned short port, unsigned short dport, char **words)
 			break;
 		}
 		if (in.syn && in.ackf) {
-			printf("synack acked=%d smc=%d", (int)(in.ack - out.seq - 1), in.opt.smc);
-			print_cookie(&in.opt);
-			printf("\n");
-			if (!answered)
+			if (!answered) {
+				a.next = in.seq + 1;
 				end = now() + 1;
+			}
 			answered = 1;
-			rst = (struct segment){ .seq = in.ack, .sport = port, .dport = dport,
-						.rst = 1, .opt.cookie_len = -1 };
-			if (again-- > 0)
-				transmit(&out);
+			seq = in.ack;
+			on_synack(&a, &in);
 		} else if (in.len) {
-			printf("data %u\n", in.len);
+			on_answer_data(&a, &in);
 		}
 	}
 	if (!answered)
 		printf("nothing\n");
-	else if (!quiet)
-		transmit(&rst);
+	else if (!a.quiet)
+		acknowledge(&a, seq, 1);
 	return !answered;
 }
 

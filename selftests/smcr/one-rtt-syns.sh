@@ -10,7 +10,7 @@
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
-SMC=5000 TCP=5001
+SMC=5000 TCP=5001 ONCE=5002
 
 # The TCP server has Fast Open by the sysctl, the SMC server by its own. A reset ends
 # the former's program, which begins anew then, unless it has read what must not be.
@@ -34,7 +34,8 @@ ask() {
 	shift
 	[ ! -e "$SMC_RS_TEST_OUT/sport" ] || read -r last < "$SMC_RS_TEST_OUT/sport"
 	echo $((last + 1)) > "$SMC_RS_TEST_OUT/sport"
-	on server "sleep 0.3; wait_listen $dport" || return 1
+	# The program of TCP may be about to end.
+	[ $dport != $TCP ] || on server "sleep 0.3; wait_listen $dport" || return 1
 	on client "synraw ask eth0 10.98.0.1 $last \$PEER \$PEER_MAC $dport $*" |
 		tee /dev/stderr | tr '\n' ' ' > "$SMC_RS_TEST_OUT/answer"
 }
@@ -77,18 +78,49 @@ syn_cookies() {
 	on server 'sysctl -q -w net.ipv4.tcp_syncookies=2' && refused $SMC smc cookie="$(smc_cookie)" &&
 		answer smc=0 && on server 'sysctl -q -w net.ipv4.tcp_syncookies=1'
 }
-twice() {
-	ask $SMC smc cookie="$(smc_cookie)" data="$(proposal)" again quiet &&
-		answer "acked=$(bytes) smc=1 .*acked=$(bytes) smc=1" &&
-		[ "$(on server 'ss -Htan "src 10.98.0.1 or dst 10.98.0.1" | wc -l')" = 1 ]
+# one WORD...: a SYN that is sent once more is one connection, which has its answer once
+one() {
+	local received
+	received=$(counted server RECEIVED)
+	ask $SMC smc cookie="$(smc_cookie)" data="$(proposal)" quiet "$@" &&
+		answer "^synack acked=$(bytes) smc=1 .*synack acked=$(bytes) smc=1 " &&
+		[ "$(grep -o data "$SMC_RS_TEST_OUT/answer" | wc -l)" = 1 ] &&
+		counters server "RECEIVED=$((received + 1))" &&
+		[ "$(on server "ss -Htan dst 10.98.0.1:$(($(cat "$SMC_RS_TEST_OUT/sport") - 1)) | wc -l")" = 1 ]
+}
+twice() { one again; }
+# The client has not got the SYN-ACK: its next SYN has no payload.
+answer_lost() { one bare ack; }
+
+# served NAME PORT: that server has had all its connections, and nothing to complain of
+served() { on server "over() { ! listening $2; }; wait_for 10 over && ! grep -v listening /run/$1"; }
+
+# The SYN of a connection that has ended comes once more, and nothing there remembers the
+# connection (no TIME_WAIT). Its server takes four: it would take this one for the last, and
+# have none for the client that comes after it.
+outlived() {
+	local port seq options payload cookie received
+	on server "sysctl -q -w net.ipv4.tcp_max_tw_buckets=0
+			stream server 43 0 $ONCE 4 > /run/once 2>&1 & wait_listen $ONCE" &&
+		talk $ONCE && talk $ONCE && talk $ONCE && received=$(counted server RECEIVED) &&
+		wire "tcp.dstport == $ONCE && tcp.flags.syn == 1 && tcp.len > 0" \
+			tcp.srcport tcp.seq_raw tcp.options tcp.payload | tr -d : > "$SMC_RS_TEST_OUT/syn" &&
+		read -r port seq options payload < "$SMC_RS_TEST_OUT/syn" || return 1
+	cookie=$(sed 's/.*220a\([0-9a-f]\{16\}\).*/\1/' <<< "$options")
+	none() { on server "none() { ! ss -Htan dst $CLIENT:$port | grep .; }; wait_for 20 none"; }
+	none && on client "synraw ask eth0 \$ADDR $port \$PEER \$PEER_MAC $ONCE \
+			smc seq=$seq cookie=$cookie data=$payload quiet" | tr '\n' ' ' | tee /dev/stderr |
+		grep "^synack acked=$((${#payload} / 2)) smc=1" &&
+		counters server "RECEIVED=$((received + 1))" && none &&
+		on server 'unused() { smcnl dump lgr-smcr | grep CONNS_NUM=0; }; wait_for 20 unused' &&
+		talk $ONCE && served once $ONCE
 }
 read_none() { on server '! grep handshake /run/tcp && wait_listen 5001'; }
 nothing_left() {
 	on server 'wait_for 20 sh -c "! ss -Htan | grep 10.98" && smcnl dump lgr-smcr' |
 		tee /dev/stderr | grep -c '^lgr-smcr.*CONNS_NUM=0' | grep -x 1 && talk $SMC
 }
-
-plan 12
+plan 14
 check "servers of SMC and TCP with Fast Open" prepare
 check "each has cookies of its own" grants
 check "but none for the other kind of client" grants_not
@@ -100,5 +132,7 @@ check "nor where no cookie is needed" no_cookie
 check "and has read none" read_none
 check "SYN cookies: no SMC, no payload" syn_cookies
 check "a SYN that comes twice makes one connection" twice
+check "and so does one that is repeated since its answer was lost" answer_lost
+check "one that comes when its connection is over makes none that is accepted" outlived
 check "nothing is left of them" nothing_left
 finish
