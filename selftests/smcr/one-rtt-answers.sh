@@ -13,13 +13,14 @@
 
 ODD=10.99.0.3
 # Each case has a port of its own, as what goes wrong is remembered.
-PORTS="5001 5002 5003 5004 5005 5006 5007 5008 5009 5010 5011 5012 5013 5014"
+PORTS=$(echo {5001..5020})
+slow_wire
 
 known() {
 	ready &&
 		on client "ip neigh replace $ODD lladdr \$PEER_MAC dev eth0 nud permanent" &&
 		on server "ip addr add $ODD/24 dev eth0; for p in $PORTS; do
-			stream server 43 0 \$p 100 > /dev/null & done; wait_listen 5014" &&
+			stream server 43 0 \$p 100 > /dev/null & done; wait_listen 5020" &&
 		on client "for p in $PORTS; do stream client 43 0 $ODD \$p 1 10 || exit; done;
 			stream client 43 0 $ODD 5001 1 10 && stream client 43 0 $ODD 5001 1 10" &&
 		counters client TAKEN=1 &&
@@ -36,31 +37,49 @@ answer() {
 	local status=$?
 	sleep 0.5
 	on server "cat /run/odd.$port" | tee "$SMC_RS_TEST_OUT/odd.$port"
+	payload=$(sed -n 's/^syn payload=\([1-9][0-9]*\) .*/\1/p' "$SMC_RS_TEST_OUT/odd.$port" | head -n 1)
 	return $status
 }
 talks() { answer "$1" "stream client 43 0 $ODD $1 1 100" "${@:2}"; }
 fails() { ! talks "$@"; }
 odd() { tr '\n' ' ' < "$SMC_RS_TEST_OUT/odd.$1" | grep -E "$2"; }
 
-# The payload is acknowledged: not a byte more comes.
-taken() { fails 5001 smc all end && odd 5001 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16} up $'; }
-not_taken() { fails 5002 smc end && odd 5002 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16} up read [0-9]+ clc '; }
-half() { fails 5003 smc half end && odd 5003 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16} up read [0-9]+ '; }
-lost() { fails 5004 smc lose end && odd 5004 '^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]+ syn payload=0 smc=1 cookie=none up read [0-9]+ clc '; }
+# What of the payload is not acknowledged comes behind the SYN-ACK, and not a byte more.
+SYN='syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]{16}' BARE='syn payload=0 smc=1 cookie=none'
+taken() { fails 5001 smc all end && odd 5001 "^ready $SYN up $"; }
+not_taken() { fails 5002 smc end && odd 5002 "^ready $SYN up read $payload of the SYN clc $"; }
+half() { fails 5003 smc half end && odd 5003 "^ready $SYN up read $((payload - payload / 2)) of the SYN clc $"; }
+lost() { fails 5004 smc lose end && odd 5004 "^ready $SYN $BARE up read $payload of the SYN clc $"; }
+answer_lost() { fails 5015 smc all lose end && odd 5015 "^ready $SYN $BARE up $"; }
 
 # No SMC: reset, and a connection of TCP that works.
 ANEW='rst syn payload=0 smc=0 cookie=none up without oddities read 100 '
 anew() { odd "$1" "^ready syn payload=[1-9][0-9]* smc=1 cookie=[0-9a-f]+ $2$ANEW" && ! odd "$1" clc; }
 stripped() { talks 5005 && anew 5005; }
 swallowed() { talks 5006 all && anew 5006; }
+half_swallowed() { talks 5016 half && anew 5016; }
 crossed() { talks 5007 cross && anew 5007; }
 crossed_smc() { talks 5008 cross smc && anew 5008; }
-lost_stripped() { talks 5009 lose && anew 5009 'syn payload=0 smc=1 cookie=none '; }
+lost_stripped() { talks 5009 lose && anew 5009 "$BARE "; }
+answer_lost_stripped() { talks 5017 all lose && anew 5017 "$BARE "; }
 nonblocking() { answer 5010 "nonblock 43 0 $ODD 5010" && odd 5010 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5010 clc; }
 impatient() { answer 5011 "nonblock 43 0 $ODD 5011 again" && odd 5011 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5011 clc; }
 
+# A round trip more than TCP has, and not another one: each of these ports has one try.
+one_more() {
+	local ports="5018 5019 5020" status
+	on server "pkill -x synraw; for p in 5000 $ports; do
+			synraw respond eth0 $ODD \$p \$PEER \$PEER_MAC 12 > /run/odd.\$p & done
+			for p in 5000 $ports; do wait_for 5 grep ready /run/odd.\$p || exit; done" &&
+		delay && rtts_each 2 $ODD 5000 5000 5000 && within 1.00 1.25 2.00 2.40 &&
+		rtts_each 43 $ODD $ports && within 2.00 2.25 3.00 3.40
+	status=$?
+	no_delay
+	return $status
+}
+
 remembered() {
-	counters client NOT_SMC=7 LOST=1 && peers client "PORT=5005 STATE=2 LEFT=[0-9]+ FAILURES=1" &&
+	counters client NOT_SMC=12 LOST=1 && peers client "PORT=5005 STATE=2 LEFT=[0-9]+ FAILURES=1" &&
 		talks 5005 && odd 5005 '^ready syn payload=0 smc=1 cookie=none up '
 }
 # A cookie of 16 bytes has no room beside the SMC option: another one is asked for. So it
@@ -73,17 +92,21 @@ long_cookie() {
 		on client 'sysctl -q -w net.ipv4.tcp_timestamps=1'
 }
 
-plan 14
-check "a server with SMC is known, on 14 ports, and goes" known
+plan 18
+check "a server with SMC is known, on 20 ports, and goes" known
 check "the payload is taken" taken
 check "it is not: it comes with the first ACK" not_taken
 check "half of it is: the rest comes" half
 check "the SYN is lost: the next one has no payload" lost
+check "the SYN-ACK is lost: the next one acknowledges the payload" answer_lost
 check "no SMC in the SYN-ACK" stripped
 check "no SMC in a SYN-ACK that acknowledges the payload" swallowed
+check "no SMC in a SYN-ACK that acknowledges half of it" half_swallowed
 check "crossed SYNs" crossed
 check "crossed SYNs, with SMC" crossed_smc
 check "the SYN is lost, and then there is no SMC" lost_stripped
+check "the SYN-ACK is lost, and there is no SMC" answer_lost_stripped
+told "no SMC: a round trip more than TCP has, and not another one" one_more
 check "no SMC, and a connect that does not wait" nonblocking
 check "no SMC, and a connect that is called again and again" impatient
 check "what went wrong is remembered" remembered

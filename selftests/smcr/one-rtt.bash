@@ -39,8 +39,19 @@ peers() { on "$1" 'smcnl dump peers' | tee /dev/stderr | grep -E "$2"; }
 # Payloads in SYNs to a port, all that were seen.
 syn_payloads() { wire "tcp.dstport == $1 && tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.len > 0" tcp.len | wc -l; }
 
+# In the debug kernel a connection takes 50 ms without a wire.
+slow_wire() { ! on_debug_kernel server || RTT=400000; }
+delay() { both "tc qdisc replace dev eth0 root netem delay $((RTT / 2))us"; }
+no_delay() { both 'tc qdisc del dev eth0 root'; }
+
 # rtts FAMILY PORT N: so many connections, 5 bytes there and back
 rtts() { on client "stream client $1 0 \$PEER $2 $3 5" | tee "$SMC_RS_TEST_OUT/rtts"; }
+
+# rtts_each FAMILY ADDR PORT...: one to each of these
+rtts_each() {
+	on client "for p in ${*:3}; do stream client $1 0 $2 \$p 1 5 || exit; done" | tee "$SMC_RS_TEST_OUT/rtts"
+	return "${PIPESTATUS[0]}"
+}
 
 # within MIN MAX MIN MAX: round trips of RTT microseconds, to connect() and to the first
 # answer; the fastest of each, since the machine may be slow now and then

@@ -23,13 +23,11 @@ in_syn() {
 		[ "$(syn_payloads 5000)" = 1 ]
 }
 
-# In the debug kernel a connection takes 50 ms without a wire, and the first one of a link
-# group as many hundreds, which are no round trips.
+# In the debug kernel the first connection of a link group takes hundreds of milliseconds
+# without a wire, which are no round trips.
 MOST="2.50 3.50"
-! on_debug_kernel server || RTT=400000 MOST="4.50 5.50"
-
-delay() { both "tc qdisc replace dev eth0 root netem delay $((RTT / 2))us"; }
-no_delay() { both 'tc qdisc del dev eth0 root'; }
+! on_debug_kernel server || MOST="4.50 5.50"
+slow_wire
 
 tcp_rtt() { rtts 2 5001 3 && within 1.00 1.25 2.00 2.40; }
 one_rtt() { rtts 43 5000 5 && within 1.00 1.25 2.00 2.40; }
