@@ -37,6 +37,26 @@ server_no_timestamps() { without server net.ipv4.tcp_timestamps $TIMESTAMPS; }
 no_sack() { without client net.ipv4.tcp_sack .; }
 no_scaling() { without client net.ipv4.tcp_window_scaling .; }
 
+# The switches of this module and those of TCP have a bit for each end. The client's other
+# one is of no use to it: no payload, and no question for a cookie.
+client_switch() {
+	local payloads sent
+	payloads=$(syn_payloads 5000) sent=$(counted client SENT)
+	on client 'sysctl -q -w net.smc.fastopen=2' && talk 5000 && counters client "SENT=$sent" &&
+		[ "$(syn_payloads 5000)" = "$payloads" ] && rdma_alone && on client 'sysctl -q -w net.smc.fastopen=3'
+}
+# Nor is the server's to its listeners: the client, who has a cookie and has heard of the
+# link group that payloads in SYNs are taken, sends it in vain. They have the switch as it
+# was at listen(2).
+server_switch() {
+	local received not_taken
+	received=$(counted server RECEIVED) not_taken=$(counted client NOT_TAKEN)
+	on server 'sysctl -q -w net.smc.fastopen=1' && serve 5004 43 &&
+		on server 'sysctl -q -w net.smc.fastopen=3' && talk 5004 && talk 5004 && talk 5004 &&
+		counters client "NOT_TAKEN=$((not_taken + 2))" && [ "$(syn_payloads 5004)" = 2 ] &&
+		counters server "RECEIVED=$received" && rdma_alone && known 5000
+}
+
 # Neither end wants cookies: already the second connection has its proposal in the SYN.
 no_cookie() {
 	on client 'ip tcp_metrics flush; sysctl -q -w net.ipv4.tcp_fastopen=0x7' &&
@@ -78,12 +98,14 @@ unsigned() {
 		on client 'timeout 3 stream client 43 0 $PEER 5003 1 100; [ $? = 124 ]'
 }
 
-plan 14
+plan 16
 check "a server that is known" prepare
 check "no timestamps" no_timestamps
 check "no timestamps at the server" server_no_timestamps
 check "no selective acknowledgements" no_sack
 check "no window scaling" no_scaling
+check "net.smc.fastopen has no client: two round trips, and RDMA" client_switch
+check "net.smc.fastopen has no server: the same" server_switch
 check "no cookies" no_cookie
 check "no cookies, and no SMC any more: no application reads the proposal" no_cookie_no_smc
 check "two more servers are known, whose segments are not signed" signed_before

@@ -36,6 +36,9 @@ known() {
 # peers HOST REGEX: whom that host knows
 peers() { on "$1" 'smcnl dump peers' | tee /dev/stderr | grep -E "$2"; }
 
+# No connection of either host was TCP's in the end.
+rdma_alone() { both 'smcnl dump fback-stats; ! smcnl dump fback-stats | grep -q "CNT=[1-9]"'; }
+
 # Payloads in SYNs to a port, all that were seen.
 syn_payloads() { wire "tcp.dstport == $1 && tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.len > 0" tcp.len | wc -l; }
 

@@ -42,6 +42,13 @@ with() {
 twice() { "$@" || "$@"; }
 one_more() { rtts 43 5000 3 && within 2.00 2.40 3.00 3.50; }
 switched_off() { with client net.smc.fastopen=0 one_more; }
+# Payloads in SYNs are for servers alone, and the client asks for no cookie.
+client_off() {
+	local payloads sent
+	payloads=$(syn_payloads 5000) sent=$(counted client SENT)
+	with client net.ipv4.tcp_fastopen=2 one_more && rdma_alone && counters client "SENT=$sent" &&
+		[ "$(syn_payloads 5000)" = "$payloads" ]
+}
 server_off() { with server net.ipv4.tcp_fastopen=1 one_more && counters client 'NOT_TAKEN=[1-9][0-9]*'; }
 # Both lose their device, and so the link group. The confirmation of the new one's
 # link, which both wait for, is a round trip of its own. Queue pairs take time to make
@@ -107,7 +114,7 @@ bounded() {
 		! peers client PORT=5000
 }
 
-plan 14
+plan 15
 check "the kernel can, and says so" capable
 check "servers of SMC and TCP" prepare
 check "the first connection makes the listener known" unknown
@@ -117,6 +124,7 @@ check "a delay of $((RTT / 1000)) ms there and back" delay
 told "TCP: 1 round trip to connect, 2 with an answer" tcp_rtt
 told "SMC: 1 round trip to connect, 2 with an answer" one_rtt
 told "net.smc.fastopen=0: one more" twice switched_off
+told "net.ipv4.tcp_fastopen=2: one more" twice client_off
 told "a server that stops taking them: one more, and nothing else" server_off
 told "first contact: one more" first_contact
 told "19 frames for a short connection" frames
