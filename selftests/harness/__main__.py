@@ -15,10 +15,10 @@ import tempfile
 import threading
 from collections import deque
 from pathlib import Path
-from typing import Callable, Deque, List, Tuple
+from typing import Callable, Deque, Dict, List, Tuple
 
 from . import demo, ktap
-from .guest import Setup, probe_accel
+from .guest import HOSTS, Setup, probe_accel
 from .suite import Suite, Test, discover, stderr_log
 
 SELFTESTS = Path(__file__).resolve().parent.parent
@@ -49,11 +49,18 @@ def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
             kdir=kdir, flavour=flavour, module=module,
             vng=Path(os.environ["SMC_RS_VNG"]),
             accel=probe_accel(kdir / "bzImage.boot", cache),
-            out=out, sockets=sockets,
+            out=out, sockets=sockets, hosts=other_kernels(),
             # Where this is run by a test that lets others have the CPUs first.
             behind=os.getpriority(os.PRIO_PROCESS, 0) > 0)
 
     return setup
+
+
+def other_kernels() -> Dict[str, Tuple[Path, Path]]:
+    """Hosts that do not have the kernel of their flavour: SMC_RS_KDIR_CLIENT and the like."""
+    return {
+        host: (Path(kdir), Path(os.environ[f"SMC_RS_MODULE_{host.upper()}"]))
+        for host in HOSTS if (kdir := os.environ.get(f"SMC_RS_KDIR_{host.upper()}"))}
 
 
 def main() -> int:

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
 HERE = Path(__file__).resolve().parent
 LIB = HERE.parent / "lib"
@@ -32,6 +32,12 @@ class Setup:
     sockets: Path  # a short path for the wire's sockets
     capture: bool = True  # keeps what is on the wire
     behind: bool = False  # others have the CPUs first
+    # The kernel and the module of a host that has others.
+    hosts: Dict[str, Tuple[Path, Path]] = field(default_factory=dict)
+
+    def of_host(self, host: str) -> "Setup":
+        kdir, module = self.hosts.get(host, (self.kdir, self.module))
+        return replace(self, kdir=kdir, module=module)
 
 
 HOSTS = {
@@ -54,7 +60,7 @@ class Guest:
     """One guest, from boot to power-off."""
 
     def __init__(self, setup: Setup, name: str, generation: int):
-        self.setup = setup
+        self.setup = setup = setup.of_host(name)
         self.name = name
         # Each boot has a folder of its own; a test's slice of the log and the
         # capture is cut out of it.

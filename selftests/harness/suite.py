@@ -265,7 +265,7 @@ class Suite:
         timer = threading.Timer(max(1.0, test.limit * slow), expire)
         timer.start()
         try:
-            with open(out / "output.tap", "w", encoding="utf-8") as log:
+            with open(out / "output.tap", "w", buffering=1, encoding="utf-8") as log:
                 for raw in process.stdout:
                     line = raw.decode(errors="replace").rstrip("\n")
                     lines.append(line)
