@@ -198,6 +198,20 @@ impl<T: Run> Task<T> {
         });
     }
 
+    /// Takes back what is due. What has begun goes on. Any context.
+    pub(crate) fn cancel(this: &Arc<Self>) {
+        let raw = Arc::into_raw(this.clone());
+        // SAFETY: from `into_raw` above.
+        drop(unsafe { Arc::from_raw(raw) });
+        // SAFETY: initialised; it need not be pending.
+        if unsafe { bindings::cancel_delayed_work(this.work.get()) } {
+            // SAFETY: the reference that went with the work (type invariant): it came out
+            // of `Arc::into_raw`, as the same pointer, and the work is not pending any more.
+            drop(unsafe { Arc::from_raw(raw) });
+            T::queue().done();
+        }
+    }
+
     /// `queue` tells whether it has taken the reference and the user.
     fn queue_by(
         this: &Arc<Self>,

@@ -20,6 +20,28 @@ bool smc_rs_helper_tcp_peer_smc_ok(const struct sock *sk)
 	return tcp_sk(sk)->rx_opt.smc_ok;
 }
 
+/* How often the SYN has been repeated; -1 if there is none that waits for its answer. */
+int smc_rs_helper_tcp_syn_repeats(const struct sock *sk)
+{
+	return sk->sk_state == TCP_SYN_SENT ? inet_csk(sk)->icsk_retransmits : -1;
+}
+
+/* How often a SYN is repeated before connect() fails. */
+int smc_rs_helper_tcp_max_syn_repeats(const struct sock *sk)
+{
+	const struct net *net = sock_net(sk);
+	int backoff = READ_ONCE(inet_csk(sk)->icsk_syn_retries) ? :
+		      READ_ONCE(net->ipv4.sysctl_tcp_syn_retries);
+
+	return backoff + READ_ONCE(net->ipv4.sysctl_tcp_syn_linear_timeouts);
+}
+
+/* Whether anything, which is the SYN on a new connection, had to be sent again. */
+bool smc_rs_helper_tcp_has_repeated(const struct sock *sk)
+{
+	return tcp_sk(sk)->total_retrans;
+}
+
 u32 smc_rs_helper_tcp_delivered(const struct sock *sk)
 {
 	return tcp_sk(sk)->delivered;

@@ -118,7 +118,7 @@ impl Path {
         let (addr, port) = self.listener?;
         Some(PeerKey {
             ifindex: self.ifindex,
-            addr,
+            addr: addr.into(),
             port,
         })
     }

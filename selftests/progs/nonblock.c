@@ -3,14 +3,15 @@
  * A connect(2) that does not wait, watched by edge-triggered epoll(7).
  *
  *   nonblock FAMILY PROTO ADDR PORT [again | bind=PORT | from=ADDR | dev=DEVICE | tos=N |
- *                                    mark=N | md5 | ao]
+ *                                    mark=N | syncnt=N | md5 | ao]
  *
  * connect() must say EINPROGRESS.  Until the connection is there nothing may be seen
  * of it: no event, no error.  Then there is EPOLLOUT, and "hello" comes back as it
  * was sent.  With "again" connect() is called over and over meanwhile, and must say
  * EALREADY.  With "bind=" and "from=" it is from that port or address, with "dev=", "tos="
- * and "mark=" by that device, or with that type of service or mark, with "md5" and "ao"
- * its segments are signed.  Prints how long it took, in microseconds.
+ * and "mark=" by that device, or with that type of service or mark, with "syncnt=" its SYN
+ * is repeated so often at most, with "md5" and "ao" its segments are signed.  Prints how
+ * long it took, in microseconds.
  *
  * ADDR is one of IPv4, or for PROTO 1 of AF_SMC one that is mapped into IPv6.
  */
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -70,6 +72,8 @@ static void prepare(int fd, char *how, struct in_addr peer)
 		set_int(fd, IPPROTO_IP, IP_TOS, value);
 	if (!strcmp(how, "mark"))
 		set_int(fd, SOL_SOCKET, SO_MARK, value);
+	if (!strcmp(how, "syncnt"))
+		set_int(fd, IPPROTO_TCP, TCP_SYNCNT, value);
 	if (!strcmp(how, "md5") || !strcmp(how, "ao"))
 		set_key(fd, how, peer);
 }

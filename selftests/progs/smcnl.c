@@ -32,7 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { PAD, U8, U16, U32, U64, UINT, STR, NEST, IPV4 };
+enum kind { PAD, U8, U16, U32, U64, UINT, STR, NEST, IPV4, IPV6 };
 
 struct attr {
 	const char *name;
@@ -144,7 +144,8 @@ static const struct attr pnet[] = {
 
 static const struct attr peers[] = {
 	NONE, { "IF", U32, NULL }, { "ADDR", IPV4, NULL }, { "PORT", U16, NULL },
-	{ "STATE", U8, NULL }, { "LEFT", U32, NULL }, { "FAILURES", U32, NULL }, END
+	{ "STATE", U8, NULL }, { "LEFT", U32, NULL }, { "FAILURES", U32, NULL },
+	{ "OPTIONS_LOST", U32, NULL }, { "ADDR", IPV6, NULL }, END
 };
 
 static const struct attr fastopen[] = {
@@ -152,7 +153,8 @@ static const struct attr fastopen[] = {
 	{ "LOST", UINT, NULL }, { "NOT_SMC", UINT, NULL }, { "FAILED", UINT, NULL },
 	{ "BROKEN", UINT, NULL }, { "SAVED", UINT, NULL }, { "NO_COOKIE", UINT, NULL },
 	{ "UNKNOWN", UINT, NULL }, { "SUSPENDED", UINT, NULL }, { "PORT_BOUND", UINT, NULL },
-	{ "RECEIVED", UINT, NULL }, END
+	{ "RECEIVED", UINT, NULL }, { "OPTION_LOST", UINT, NULL },
+	{ "LEFT_OUT", UINT, NULL }, END
 };
 
 /* The answers of most dumps are one nest, which says what the object is. */
@@ -311,6 +313,14 @@ static void print_attrs(const struct attr *table, const char *prefix, struct nla
 
 			if (nla_len(a) == sizeof(struct in_addr))
 				inet_ntop(AF_INET, nla_data(a), text, sizeof(text));
+			printf(" %s=%s", name, text);
+			break;
+		}
+		case IPV6: {
+			char text[INET6_ADDRSTRLEN] = "?";
+
+			if (nla_len(a) == sizeof(struct in6_addr))
+				inet_ntop(AF_INET6, nla_data(a), text, sizeof(text));
 			printf(" %s=%s", name, text);
 			break;
 		}

@@ -128,6 +128,32 @@ impl Sock {
         unsafe { bindings::tcp_delivered(self.as_ptr()) > 1 }
     }
 
+    /// How often the SYN has been repeated, if it waits for its answer still. The sock
+    /// is locked.
+    pub(crate) fn syn_repeats(&self) -> Option<u32> {
+        // SAFETY: a TCP sock, by the type invariant.
+        u32::try_from(unsafe { bindings::tcp_syn_repeats(self.as_ptr()) }).ok()
+    }
+
+    /// How often a SYN is repeated before connect() fails. Any context.
+    pub(crate) fn max_syn_repeats(&self) -> u32 {
+        // SAFETY: a TCP sock, by the type invariant.
+        u32::try_from(unsafe { bindings::tcp_max_syn_repeats(self.as_ptr()) }).unwrap_or(0)
+    }
+
+    /// Whether the SYN of a connection that has just been made had to be repeated.
+    pub(crate) fn syn_was_repeated(&self) -> bool {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_has_repeated(self.as_ptr()) }
+    }
+
+    /// Whether TCP has ended the connection with ECONNABORTED, and nobody was told.
+    pub(crate) fn is_aborted(&self) -> bool {
+        // SAFETY: alive, by the type invariant.
+        let e = unsafe { bindings::sk_err(self.as_ptr()) };
+        e == NetErrno::ConnAborted as c_int
+    }
+
     /// For how long, in seconds, a listener keeps a connection for itself that
     /// brings no data (TCP_DEFER_ACCEPT).
     pub(crate) fn defer_accept(&self) -> u32 {

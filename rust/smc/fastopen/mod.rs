@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! When a Proposal may ride in a SYN: what this host can and may do, and towards
-//! whom.
+//! whom. And whose SYN is not to have even the SMC option.
 
 mod peers;
 
@@ -21,7 +21,7 @@ use crate::abstractions::{
     sync::{new_spinlock_bh, SpinLockBh},
 };
 use kernel::prelude::*;
-pub(crate) use peers::{Outcome, Peer, PeerKey, Verdict};
+pub(crate) use peers::{Outcome, Peer, PeerKey, Standing, Verdict};
 use peers::{Peers, Room};
 use smc_proto::wire::ext::Features;
 
@@ -54,10 +54,14 @@ pub(crate) enum Event {
     PortBound,
     /// A listener has got a Proposal with a SYN.
     Received,
+    /// A connection is there only since its SYN was repeated without the SMC option.
+    OptionLost,
+    /// The SYN left without the SMC option: it was lost not long ago.
+    OptionLeftOut,
 }
 
 /// How many kinds of events there are.
-pub(crate) const EVENTS: usize = 13;
+pub(crate) const EVENTS: usize = 15;
 
 impl Event {
     const fn of(outcome: Outcome) -> Self {
@@ -110,10 +114,6 @@ impl FastOpen {
     /// Forgets all listeners. Any context.
     pub(crate) fn flush(&self) {
         self.peers.lock().shrink(0);
-    }
-
-    fn look(&self, key: &PeerKey) -> Verdict {
-        self.peers.lock().look(key, clc::now())
     }
 }
 
@@ -173,24 +173,54 @@ pub(crate) fn server_features(net: &Net) -> Features {
     }
 }
 
-/// Whether the SYN of `sock` to the listener `key` may have the Proposal. Process
+/// What is known of the listener `key`, which `sock` is about to connect to. Any
 /// context.
-pub(crate) fn may_send(sock: &Sock, key: &PeerKey) -> Option<SmcOnly> {
+pub(crate) fn look(sock: &Sock, key: &PeerKey) -> Standing {
+    NetData::of(sock.net()).map_or(Standing::UNKNOWN, |data| {
+        data.fastopen.peers.lock().look(key, clc::now())
+    })
+}
+
+/// Whether the SYN of `sock` to a listener of which that is known may have the Proposal.
+/// Any context.
+pub(crate) fn may_send(sock: &Sock, verdict: Verdict) -> Option<SmcOnly> {
     let proof = client(sock.net())?;
-    let data = NetData::of(sock.net())?;
     // Where both ends have chosen their ports their SYNs may cross, and there is no
     // listener for the Proposal.
     let why_not = if sock.port_is_bound() {
         Event::PortBound
     } else {
-        match data.fastopen.look(key) {
+        match verdict {
             Verdict::Known => return Some(proof),
             Verdict::Unknown => Event::Unknown,
             Verdict::Suspended => Event::Suspended,
+            Verdict::Deaf => return None,
         }
     };
-    data.fastopen.count(why_not);
+    count(sock, why_not);
     None
+}
+
+/// `sock` has a connection, since its SYN was repeated without the SMC option. Any
+/// context.
+pub(crate) fn option_lost(sock: &Sock, key: &PeerKey) {
+    let Some(data) = NetData::of(sock.net()) else {
+        return;
+    };
+    data.fastopen.count(Event::OptionLost);
+    // Without memory it will be lost once more.
+    if let Ok(room) = Room::new(GFP_ATOMIC) {
+        let max = Settings::of(sock.net()).fastopen_peers;
+        let mut peers = data.fastopen.peers.lock();
+        peers.option_lost(key, room, clc::now(), max);
+    }
+}
+
+/// The listener `key`, which was doubtful, has got the SMC option. Any context.
+pub(crate) fn option_heard(sock: &Sock, key: &PeerKey) {
+    if let Some(data) = NetData::of(sock.net()) {
+        data.fastopen.peers.lock().option_heard(key);
+    }
 }
 
 /// What came of a Proposal in a SYN to the listener `key`. Any context.
@@ -215,7 +245,7 @@ pub(crate) fn learn(sock: &Sock, path: &Path, features: Features) {
         return;
     };
     // A BPF program may have had another address in mind than the application.
-    if sock.peer() != (key.addr.into(), key.port) || client(sock.net()).is_none() {
+    if sock.peer() != (key.addr, key.port) || client(sock.net()).is_none() {
         return;
     }
     let peers = &data.fastopen.peers;
@@ -224,7 +254,7 @@ pub(crate) fn learn(sock: &Sock, path: &Path, features: Features) {
         peers.lock().unlearn(&key, clc::now());
         return;
     }
-    let Ok(room) = Room::new() else {
+    let Ok(room) = Room::new(GFP_KERNEL) else {
         return;
     };
     let max = Settings::of(sock.net()).fastopen_peers;

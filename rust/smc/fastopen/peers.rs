@@ -6,9 +6,13 @@
 //! said that it takes them. It stays there for an hour after the last handshake of
 //! that kind. When the shortcut goes wrong it is not tried again for a while, and for
 //! longer each time, whatever the listener says of itself meanwhile.
+//!
+//! So it is with the SMC option itself: a listener, of whatever kind, that was heard of
+//! only without it gets none for a while.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use kernel::{
+    alloc::Flags,
     prelude::*,
     rbtree::{RBTree, RBTreeNodeReservation},
 };
@@ -16,7 +20,7 @@ use smc_proto::group::Millis;
 
 /// How long a listener is known, in milliseconds.
 const KNOWN_FOR: u32 = 3_600_000;
-/// How long the shortcut is left alone after it went wrong for the first time, in
+/// How long the shortcut, or the option, is left alone after it went wrong for the first time, in
 /// milliseconds; twice as long the next time, and so on.
 const BACK_OFF: u32 = 60_000;
 /// Doubled at most so many times: 17 hours.
@@ -29,10 +33,10 @@ const SYN_TIMEOUT: u32 = 1_000;
 /// may be another host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PeerKey {
-    /// The interface that the way to it begins with.
+    /// The interface that the way to it begins with; 0 where RDMA is out of question.
     pub(crate) ifindex: u32,
     /// Its address.
-    pub(crate) addr: Ipv4Addr,
+    pub(crate) addr: IpAddr,
     /// Its port.
     pub(crate) port: u16,
 }
@@ -64,6 +68,55 @@ pub(crate) enum Verdict {
     Suspended,
     /// It takes Proposals in SYNs.
     Known,
+    /// SYNs with the SMC option get lost, and are not to be sent for a while.
+    Deaf,
+}
+
+/// What is known of a listener that is about to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) verdict: Verdict,
+    /// The SMC option was lost on the way to it, and has not got there since.
+    pub(crate) doubtful: bool,
+}
+
+impl Standing {
+    /// Of one that the table does not have.
+    pub(crate) const UNKNOWN: Self = Self {
+        verdict: Verdict::Unknown,
+        doubtful: false,
+    };
+}
+
+/// Something that is not tried for a while after it went wrong.
+#[derive(Clone, Copy, Debug)]
+struct BackOff {
+    until: Millis,
+    /// How often it went wrong since it last went well.
+    failures: u32,
+}
+
+impl BackOff {
+    const NONE: Self = Self {
+        until: Millis(0),
+        failures: 0,
+    };
+
+    fn is_on(&self, now: Millis) -> bool {
+        now < self.until
+    }
+
+    /// It went wrong; whether that is new: what was under way when it did so before says
+    /// nothing.
+    fn begin(&mut self, now: Millis) -> bool {
+        if self.is_on(now) {
+            return false;
+        }
+        let time = BACK_OFF << self.failures.min(MAX_DOUBLED);
+        self.failures = self.failures.saturating_add(1);
+        self.until = now.after(time);
+        true
+    }
 }
 
 /// What is known of a listener.
@@ -71,10 +124,10 @@ pub(crate) enum Verdict {
 pub(crate) struct Peer {
     /// Until when it counts.
     expires: Millis,
-    /// Until when it is not to be tried.
-    suspended: Millis,
-    /// How often it went wrong since it last went well.
-    failures: u32,
+    /// The Proposal in the SYN.
+    shortcut: BackOff,
+    /// The SMC option of the SYN.
+    option: BackOff,
     /// A SYN was lost, and was missed at this time; none was taken since.
     lost: Option<Millis>,
     /// Its place in the order.
@@ -84,7 +137,9 @@ pub(crate) struct Peer {
 impl Peer {
     /// What it comes to at `now`.
     pub(crate) fn verdict(&self, now: Millis) -> Verdict {
-        if now < self.suspended {
+        if self.option.is_on(now) {
+            Verdict::Deaf
+        } else if self.shortcut.is_on(now) {
             Verdict::Suspended
         } else if now < self.expires {
             Verdict::Known
@@ -96,33 +151,34 @@ impl Peer {
     /// Milliseconds until that changes by itself.
     pub(crate) fn left(&self, now: Millis) -> u64 {
         let until = match self.verdict(now) {
-            Verdict::Suspended => self.suspended,
-            _ => self.expires,
+            Verdict::Deaf => self.option.until,
+            Verdict::Suspended => self.shortcut.until,
+            Verdict::Known | Verdict::Unknown => self.expires,
         };
         until.0.saturating_sub(now.0)
     }
 
-    /// How often it went wrong since it last went well.
+    /// How often the shortcut went wrong since it last went well.
     pub(crate) fn failures(&self) -> u32 {
-        self.failures
+        self.shortcut.failures
+    }
+
+    /// How often the SMC option was lost since it last got there.
+    pub(crate) fn options_lost(&self) -> u32 {
+        self.option.failures
     }
 
     fn suspend(&mut self, now: Millis) {
-        if now < self.suspended {
-            // It was under way when the first one went wrong: that says nothing new.
-            return;
+        if self.shortcut.begin(now) {
+            self.expires = now;
+            self.lost = None;
         }
-        let time = BACK_OFF << self.failures.min(MAX_DOUBLED);
-        self.failures = self.failures.saturating_add(1);
-        self.suspended = now.after(time);
-        self.expires = now;
-        self.lost = None;
     }
 
     fn note(&mut self, outcome: Outcome, now: Millis) {
         match outcome {
             Outcome::Taken => {
-                self.failures = 0;
+                self.shortcut.failures = 0;
                 self.lost = None;
             }
             Outcome::NotTaken => self.lost = None,
@@ -147,15 +203,15 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Process context; may sleep.
+    /// The context that `flags` are for.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(flags: Flags) -> Result<Self> {
         Ok(Self {
-            peer: RBTreeNodeReservation::new(GFP_KERNEL)?,
-            turn: RBTreeNodeReservation::new(GFP_KERNEL)?,
+            peer: RBTreeNodeReservation::new(flags)?,
+            turn: RBTreeNodeReservation::new(flags)?,
         })
     }
 }
@@ -180,44 +236,65 @@ impl Peers {
     }
 
     /// What is known of a listener, which is about to be used.
-    pub(super) fn look(&mut self, key: &PeerKey, now: Millis) -> Verdict {
+    pub(super) fn look(&mut self, key: &PeerKey, now: Millis) -> Standing {
         let Some(peer) = self.peers.get_mut(key) else {
-            return Verdict::Unknown;
+            return Standing::UNKNOWN;
         };
-        let verdict = peer.verdict(now);
+        let standing = Standing {
+            verdict: peer.verdict(now),
+            doubtful: peer.option.failures > 0,
+        };
         if let Some(node) = self.order.remove_node(&peer.turn) {
             peer.turn = self.next;
             self.next += 1;
             let node = node.into_reservation().into_node(peer.turn, *key);
             self.order.insert(node);
         }
-        verdict
+        standing
     }
 
-    /// A handshake has worked, and the listener takes Proposals in SYNs. At most `max`
-    /// listeners are kept.
+    /// What is known of a listener, nothing at first. At most `max` listeners are kept.
+    fn entry(&mut self, key: &PeerKey, room: Room, now: Millis, max: usize) -> Option<&mut Peer> {
+        if self.peers.get(key).is_none() {
+            self.shrink(max.saturating_sub(1));
+            if max == 0 {
+                return None;
+            }
+            let turn = self.next;
+            self.next += 1;
+            let peer = Peer {
+                expires: now,
+                shortcut: BackOff::NONE,
+                option: BackOff::NONE,
+                lost: None,
+                turn,
+            };
+            self.peers.insert(room.peer.into_node(*key, peer));
+            self.order.insert(room.turn.into_node(turn, *key));
+            self.count += 1;
+        }
+        self.peers.get_mut(key)
+    }
+
+    /// A handshake has worked, and the listener takes Proposals in SYNs.
     pub(super) fn learn(&mut self, key: &PeerKey, room: Room, now: Millis, max: usize) {
-        let expires = now.after(KNOWN_FOR);
+        if let Some(peer) = self.entry(key, room, now, max) {
+            peer.expires = now.after(KNOWN_FOR);
+        }
+    }
+
+    /// A connection is there, from the SYN that did not have the SMC option.
+    pub(super) fn option_lost(&mut self, key: &PeerKey, room: Room, now: Millis, max: usize) {
+        if let Some(peer) = self.entry(key, room, now, max) {
+            peer.option.begin(now);
+        }
+    }
+
+    /// The listener has got the SMC option.
+    pub(super) fn option_heard(&mut self, key: &PeerKey) {
         if let Some(peer) = self.peers.get_mut(key) {
-            peer.expires = expires;
-            return;
+            peer.option.failures = 0;
         }
-        self.shrink(max.saturating_sub(1));
-        if max == 0 {
-            return;
-        }
-        let turn = self.next;
-        self.next += 1;
-        let peer = Peer {
-            expires,
-            suspended: Millis(0),
-            failures: 0,
-            lost: None,
-            turn,
-        };
-        self.peers.insert(room.peer.into_node(*key, peer));
-        self.order.insert(room.turn.into_node(turn, *key));
-        self.count += 1;
     }
 
     /// A handshake has worked, and the listener does not take Proposals in SYNs.

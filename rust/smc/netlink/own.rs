@@ -15,7 +15,7 @@ use crate::{
     },
     THIS_MODULE,
 };
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use kernel::{c_str, prelude::*};
 
 const GET_PEERS: u32 = 1;
@@ -29,6 +29,8 @@ const PEER_PORT: u32 = 3;
 const PEER_STATE: u32 = 4;
 const PEER_LEFT: u32 = 5;
 const PEER_FAILURES: u32 = 6;
+const PEER_OPTIONS_LOST: u32 = 7;
+const PEER_ADDR6: u32 = 8;
 
 // Attributes of GET_COUNTERS: the events in their order.
 const COUNTER_FIRST: u32 = 1;
@@ -50,26 +52,39 @@ pub(super) static FAMILY: Family = Family::new(
     &THIS_MODULE,
 );
 
+// Of a dump's position; 0 is its beginning.
+const FAMILY_V4: usize = 1;
+const FAMILY_V6: usize = 2;
+
 /// Listeners that are shown at a time.
 const PAGE: usize = 16;
 
 /// The position of a dump: the last listener that was shown.
 fn position(out: &mut Dumping<'_>) -> Option<PeerKey> {
-    if out.position(0) == 0 {
-        return None;
-    }
+    let low = u64::try_from(out.position(3)).ok()?;
+    let high = u64::try_from(out.position(4)).ok()?;
+    let addr = match out.position(0) {
+        FAMILY_V4 => Ipv4Addr::from(u32::try_from(low).ok()?).into(),
+        FAMILY_V6 => Ipv6Addr::from(u128::from(high) << 64 | u128::from(low)).into(),
+        _ => return None,
+    };
     Some(PeerKey {
         ifindex: u32::try_from(out.position(1)).ok()?,
-        addr: Ipv4Addr::from(u32::try_from(out.position(2)).ok()?),
-        port: u16::try_from(out.position(3)).ok()?,
+        addr,
+        port: u16::try_from(out.position(2)).ok()?,
     })
 }
 
 fn set_position(out: &mut Dumping<'_>, key: &PeerKey) {
-    out.set_position(0, 1);
+    let (family, bits) = match key.addr {
+        IpAddr::V4(addr) => (FAMILY_V4, u128::from(u32::from(addr))),
+        IpAddr::V6(addr) => (FAMILY_V6, u128::from(addr)),
+    };
+    out.set_position(0, family);
     out.set_position(1, key.ifindex as usize);
-    out.set_position(2, u32::from(key.addr) as usize);
-    out.set_position(3, key.port.into());
+    out.set_position(2, key.port.into());
+    out.set_position(3, bits as usize);
+    out.set_position(4, (bits >> 64) as usize);
 }
 
 fn put_peer(attrs: &mut Attrs<'_>, key: &PeerKey, peer: &Peer) -> Put {
@@ -79,16 +94,24 @@ fn put_peer(attrs: &mut Attrs<'_>, key: &PeerKey, peer: &Peer) -> Put {
         Verdict::Unknown => 0,
         Verdict::Known => 1,
         Verdict::Suspended => 2,
+        Verdict::Deaf => 3,
     };
     attrs.u32(PEER_IFINDEX, key.ifindex)?;
-    attrs.bytes(PEER_ADDR, &key.addr.octets())?;
+    match key.addr {
+        IpAddr::V4(addr) => attrs.bytes(PEER_ADDR, &addr.octets())?,
+        IpAddr::V6(addr) => attrs.bytes(PEER_ADDR6, &addr.octets())?,
+    }
     attrs.u16(PEER_PORT, key.port)?;
     attrs.u8(PEER_STATE, state)?;
     attrs.u32(PEER_LEFT, left)?;
-    attrs.u32(PEER_FAILURES, peer.failures())
+    attrs.u32(PEER_FAILURES, peer.failures())?;
+    match peer.options_lost() {
+        0 => Ok(()),
+        n => attrs.u32(PEER_OPTIONS_LOST, n),
+    }
 }
 
-/// The listeners that are known to take Proposals in SYNs.
+/// The listeners that something is known of.
 struct Peers;
 
 impl Dump for Peers {

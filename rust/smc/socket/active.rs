@@ -8,6 +8,7 @@
 
 use super::{
     fallback,
+    option::{self, SynOption},
     syn::{Syn, SynProposal},
     Attachment, Phase, HANDSHAKES,
 };
@@ -19,13 +20,14 @@ use crate::{
             errno::NetErrno,
             ready::ReadyMessage,
             sock::{Sock, TcpState},
+            socket::Address,
         },
         work::{Run, Task, Workqueue},
     },
     smc::{
         clc::{self, Inbox, Input},
         conn::Conn,
-        fastopen::{self, PeerKey},
+        fastopen::{self, PeerKey, Standing},
         path::{self, Path},
         session::{self, Session},
         stats::{self, Side},
@@ -75,8 +77,12 @@ pub(crate) struct Active {
     over: AtomicBool,
     /// SO_RCVLOWAT of the application, which gets it back at the end.
     rcvlowat: AtomicI32,
-    /// The listener that is connected to, if it may have SMC.
+    /// The listener that is connected to.
     pub(super) peer: Option<PeerKey>,
+    /// What was known of it.
+    pub(super) standing: Standing,
+    /// The SMC option of the SYN.
+    pub(super) option: SynOption,
     /// The Proposal in the SYN.
     pub(super) syn: Syn,
     /// What it comes to with a server that has SMC, if that is certain.
@@ -126,16 +132,19 @@ pub(super) enum Progress {
 }
 
 impl Active {
-    /// A handshake for the connection that `sock` is about to make, over RDMA by
+    /// A handshake for the connection that `sock` is about to make to `to`, over RDMA by
     /// `path`.
     pub(super) fn new(
         owner: &Arc<Attachment>,
         sock: &Sock,
         path: Result<Path, Reason>,
+        to: &Address<'_>,
     ) -> Result<Arc<Task<Self>>> {
         let mut session = Session::new(Role::Client);
         let mut client = Client::new(fastopen::client_features(sock.net()));
         let peer = path.as_ref().ok().and_then(Path::peer);
+        let peer = peer.or_else(|| option::listener(to));
+        let standing = peer.map_or(Standing::UNKNOWN, |peer| fastopen::look(sock, &peer));
         match path {
             Ok(path) => session.path = Some(path),
             Err(reason) => {
@@ -162,6 +171,8 @@ impl Active {
                 over: AtomicBool::new(false),
                 rcvlowat: AtomicI32::new(NO_RCVLOWAT),
                 peer,
+                standing,
+                option: SynOption::new(),
                 syn: Syn::new(),
                 foreseen,
             }? Error)),
@@ -217,8 +228,11 @@ impl Active {
         if self.is_connected() {
             return self.on_message(sock, task);
         }
+        // The SYN is answered, or given up.
+        Task::cancel(task);
         match sock.state() {
-            TcpState::Established | TcpState::Closing if Self::is_client_of_smc(sock) => {
+            TcpState::Established | TcpState::Closing if self.is_client_of_smc(sock) => {
+                self.on_option_heard(sock);
                 if self.decline_at_once(sock) {
                     return sock.default_state_change();
                 }
@@ -234,6 +248,7 @@ impl Active {
                 }
             }
             TcpState::Established | TcpState::Closing => {
+                self.on_no_option(sock);
                 fallback::to_plain(&self.owner, sock, Reason::PeerNoSmc);
                 sock.default_state_change();
             }
@@ -261,8 +276,8 @@ impl Active {
 
     /// Whether the peer is a server with SMC. Where both ends have connected to
     /// each other there is no server to answer a Proposal.
-    fn is_client_of_smc(sock: &Sock) -> bool {
-        sock.syn_smc() && sock.peer_smc() && !sock.syns_crossed()
+    fn is_client_of_smc(&self, sock: &Sock) -> bool {
+        (sock.syn_smc() || self.option.is_left_out()) && sock.peer_smc() && !sock.syns_crossed()
     }
 
     /// Something has come; contexts as in `on_state`.
@@ -557,6 +572,7 @@ impl Run for Active {
     }
 
     fn run(this: &Arc<Task<Self>>) {
+        this.check_option(this);
         if this.has_thread() {
             return;
         }

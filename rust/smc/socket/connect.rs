@@ -52,7 +52,7 @@ pub(super) fn connect(
                 if !nonblock {
                     active.set_threaded(false, &active);
                 }
-                forget_failed(this, socket);
+                forget_failed(this, socket, &active);
                 return Err(e);
             }
         }
@@ -88,7 +88,7 @@ fn begin(
         Phase::Listening(_) | Phase::Smc(_) | Phase::Plain => return Ok(None),
     }
     let sock = socket.sock();
-    let active = Active::new(this, sock, Path::before_connect(sock, to));
+    let active = Active::new(this, sock, Path::before_connect(sock, to), to);
     let smc_only = active
         .as_ref()
         .ok()
@@ -104,7 +104,7 @@ fn begin(
                 // It has become a plain one meanwhile.
                 return Ok(None);
             }
-            locked.set_syn_smc(true);
+            active.offer_smc(&locked, &active);
             if let Some(proof) = smc_only {
                 proof.set(&locked, true);
             }
@@ -118,10 +118,11 @@ fn begin(
 }
 
 /// After a connect() that TCP has refused: the next one starts anew.
-fn forget_failed(this: &Arc<Attachment>, socket: Socket<'_>) {
+fn forget_failed(this: &Arc<Attachment>, socket: Socket<'_>, active: &Arc<Task<Active>>) {
     let _setup = this.setup.lock();
     let locked = socket.sock().lock();
     if locked.state() == TcpState::Close && socket.is_unconnected(&locked) && this.is_connecting() {
+        Task::cancel(active);
         this.enter(Phase::Idle);
     }
 }

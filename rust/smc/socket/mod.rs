@@ -12,6 +12,7 @@ mod create;
 mod data;
 mod fallback;
 mod listen;
+mod option;
 mod options;
 mod passive;
 mod syn;
@@ -139,7 +140,8 @@ impl SmcSock {
     /// one that TCP has not brought about will not.
     fn is_undecided(&self, sock: &Sock) -> bool {
         self.active().is_some_and(|active| {
-            active.is_connected() || active.is_astray() || sock.state() != TcpState::Close
+            // In this order: TCP says that it was astray before it closes.
+            sock.state() != TcpState::Close || active.is_connected() || active.is_astray()
         })
     }
 

@@ -17,7 +17,7 @@ use crate::{
             attach::EventSock,
             errno::NetErrno,
             fastopen::{Allowed, SavedAddress, SmcOnly, SynSent},
-            sock::{Sock, SockGuard},
+            sock::{Sock, SockGuard, TcpState},
             socket::{Address, Socket},
             uapi,
         },
@@ -25,7 +25,7 @@ use crate::{
     },
     smc::{
         clc,
-        fastopen::{self, Event, Outcome},
+        fastopen::{self, Event, Outcome, Verdict},
         path::Path,
     },
 };
@@ -50,6 +50,8 @@ pub(super) struct SynProposal {
 pub(super) struct Syn {
     /// The Proposal is with the SYN, and there was no answer yet.
     carried: AtomicBool,
+    /// It has the Fast Open option in place of the Proposal, most likely.
+    asked: AtomicBool,
     /// Not all of it had room there.
     has_rest: AtomicBool,
     /// The server has taken it.
@@ -65,6 +67,7 @@ impl Syn {
     pub(super) const fn new() -> Self {
         Self {
             carried: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             has_rest: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             astray: AtomicBool::new(false),
@@ -75,9 +78,9 @@ impl Syn {
 
 impl Io {
     /// Writes the Proposal, if it may go with the SYN. Without memory it does not.
-    fn prepare_syn(&mut self, sock: &Sock, to: &Address<'_>) -> Option<SmcOnly> {
-        let key = self.session.path.as_ref().and_then(Path::peer)?;
-        let proof = fastopen::may_send(sock, &key)?;
+    fn prepare_syn(&mut self, sock: &Sock, to: &Address<'_>, verdict: Verdict) -> Option<SmcOnly> {
+        self.session.path.as_ref().and_then(Path::peer)?;
+        let proof = fastopen::may_send(sock, verdict)?;
         let mut syn = KBox::new(
             SynProposal {
                 proof,
@@ -119,7 +122,8 @@ impl Active {
     /// Has the Proposal go with the SYN, if it may; the sock's Fast Open is to be for
     /// SMC only then. Process context, before anybody else has the handshake.
     pub(super) fn prepare_syn(&self, to: &Address<'_>) -> Option<SmcOnly> {
-        self.io.lock().prepare_syn(&self.sock, to)
+        let verdict = self.standing.verdict;
+        self.io.lock().prepare_syn(&self.sock, to, verdict)
     }
 
     /// Sends the SYN, if the Proposal shall go with it. Whether it has left.
@@ -147,6 +151,7 @@ impl Active {
         match done {
             Ok(()) => {
                 fastopen::count(&self.sock, Event::NoCookie);
+                self.syn.asked.store(true, Ordering::SeqCst);
                 Ok(true)
             }
             // Switched off meanwhile.
@@ -163,6 +168,7 @@ impl Active {
             || self.syn.carried.load(Ordering::SeqCst)
                 && !self.is_connected()
                 && !self.sock.syn_smc()
+                && (!self.option.is_left_out() || self.sock.state() == TcpState::Close)
     }
 
     /// How often a new connection was made. Any context.
@@ -177,7 +183,9 @@ impl Active {
             // Nothing that the peer would have done.
             return false;
         }
-        let astray = !sock.syn_smc();
+        let left_out = self.option.is_left_out();
+        // To TCP nothing without the option is a listener with SMC, whatever it answers.
+        let astray = !sock.syn_smc() && (!left_out || sock.is_aborted());
         // In this order, for who asks whether it is astray.
         self.syn.astray.store(astray, Ordering::SeqCst);
         self.syn.carried.store(false, Ordering::SeqCst);
@@ -187,7 +195,12 @@ impl Active {
         }
         // Not for the application.
         sock.take_error();
-        self.note(Outcome::NotSmc);
+        self.note(if left_out {
+            self.on_option_astray(sock);
+            Outcome::Lost
+        } else {
+            Outcome::NotSmc
+        });
         self.wake(task);
         true
     }
@@ -199,6 +212,10 @@ impl Active {
             // The first message of the handshake follows at once, and is the ACK of the
             // SYN-ACK, too.
             sock.delay_acks();
+            // TCP repeats a SYN without the Fast Open option: that may be what got it there.
+            if self.syn.asked.load(Ordering::SeqCst) && sock.syn_was_repeated() {
+                self.note(Outcome::Lost);
+            }
             return false;
         }
         let taken = sock.syn_data_acked();
