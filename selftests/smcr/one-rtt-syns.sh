@@ -10,7 +10,7 @@
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
-SMC=5000 TCP=5001 ONCE=5002
+SMC=5000 TCP=5001 ONCE=5002 NO_RDMA=5003
 
 # The TCP server has Fast Open by the sysctl, the SMC server by its own. A reset ends
 # the former's program, which begins anew then, unless it has read what must not be.
@@ -120,7 +120,15 @@ nothing_left() {
 	on server 'wait_for 20 sh -c "! ss -Htan | grep 10.98" && smcnl dump lgr-smcr' |
 		tee /dev/stderr | grep -c '^lgr-smcr.*CONNS_NUM=0' | grep -x 1 && talk $SMC
 }
-plan 14
+# Without RDMA the server declines, and the connection is TCP's; its client is one that does
+# not exist, and the server takes one connection.
+declined() {
+	on server "rdma link delete rxe0; stream server 43 0 $NO_RDMA 1 > /run/declined 2>&1 & wait_listen $NO_RDMA" &&
+		ask $NO_RDMA smc cookie="$(smc_cookie)" data="$(proposal)" &&
+		answer "^synack acked=$(bytes) smc=1 .*data [0-9]+ $" && talk $NO_RDMA && served declined $NO_RDMA
+}
+
+plan 15
 check "servers of SMC and TCP with Fast Open" prepare
 check "each has cookies of its own" grants
 check "but none for the other kind of client" grants_not
@@ -135,4 +143,5 @@ check "a SYN that comes twice makes one connection" twice
 check "and so does one that is repeated since its answer was lost" answer_lost
 check "one that comes when its connection is over makes none that is accepted" outlived
 check "nothing is left of them" nothing_left
+check "one that is declined is not accepted while its client may not exist" declined
 finish

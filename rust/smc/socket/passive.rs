@@ -29,7 +29,10 @@ use crate::{
         wait::Waker,
     },
 };
-use core::task::Poll;
+use core::{
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -65,6 +68,8 @@ struct Io {
     /// A plain connection already; accept() shall not have it before there are
     /// data, or before this time (TCP_DEFER_ACCEPT).
     deferred: Option<Millis>,
+    /// It was a plain one before TCP's handshake was over.
+    early: bool,
     cancelled: bool,
     session: Session,
     pending: Pending,
@@ -118,6 +123,8 @@ pub(super) fn declined(child: &Child) -> Result<Option<Fallback>> {
 /// What leads from the child to its handshake.
 struct Hook {
     task: Arc<Task<Passive>>,
+    /// TCP's handshake was over, whatever came of the connection then.
+    connected: AtomicBool,
 }
 
 impl Events for Hook {
@@ -128,7 +135,10 @@ impl Events for Hook {
         Task::kick(&this.task);
     }
 
-    fn state_change(this: &Arc<Attached<Self>>, _sock: &EventSock<'_>) {
+    fn state_change(this: &Arc<Attached<Self>>, sock: &EventSock<'_>) {
+        if sock.state() == TcpState::Established {
+            this.connected.store(true, Ordering::SeqCst);
+        }
         Task::kick(&this.task);
     }
 }
@@ -163,6 +173,7 @@ impl Passive {
                     hook: None,
                     rcvlowat: 1,
                     deferred: None,
+                    early: false,
                     cancelled: false,
                     session: Session::new(Role::Server),
                     pending: Pending::Nothing,
@@ -214,7 +225,10 @@ impl Io {
     /// already.
     fn hook_up(&mut self, task: &Arc<Task<Passive>>) -> Result<bool> {
         let child = self.child.as_ref().ok_or(EINVAL)?;
-        let hook = Hook { task: task.clone() };
+        let hook = Hook {
+            task: task.clone(),
+            connected: AtomicBool::new(false),
+        };
         let hook = Attached::new(None, hook)?;
         let locked = child.lock();
         Attached::attach(&hook, &locked)?;
@@ -423,6 +437,13 @@ impl Io {
         }
     }
 
+    /// Whether TCP's handshake was over since this one began. Where it is not, and the child
+    /// has ended, the client has answered with a reset, or not at all.
+    fn is_connected(&self) -> bool {
+        let hook = self.hook.as_ref();
+        hook.is_some_and(|hook| hook.connected.load(Ordering::SeqCst))
+    }
+
     /// The handshake has come to `end`: what is left of the connection, or when to
     /// look again whether accept() may have it.
     fn is_ready(&mut self, end: Result, defer: u32) -> Result<Option<Accepted>, Millis> {
@@ -433,6 +454,7 @@ impl Io {
                 .get_or_insert(now.after(defer.saturating_mul(1000)));
             if child.state() == TcpState::Handshake && !self.cancelled {
                 // Its Proposal came with the SYN; who has sent that may be gone.
+                self.early = true;
                 return Err(until.max(now.after(SYN_ACK_TIME)));
             }
             if now < until && !self.cancelled && !child.has_input() {
@@ -442,11 +464,12 @@ impl Io {
         if let (Err(_), Some(child), false) = (&end, &self.child, self.cancelled) {
             stats::failure(child, Side::Server);
         }
+        let gone = self.early && !self.is_connected();
         self.unhook();
         self.session.give_up(GroupFate::Keep);
         let (child, conn) = (self.child.take(), self.conn.take());
         let accepted = child.map(|child| Accepted { child, conn });
-        Ok(accepted.filter(|_| end.is_ok()))
+        Ok(accepted.filter(|_| end.is_ok() && !gone))
     }
 }
 
