@@ -116,8 +116,8 @@ check: kernels
 
 # Not part of `check`: this module and the C module in each role, the socket API with
 # that, failing allocations, a hostile peer, a wire that loses frames, crowds at a
-# listener, routing by policy, packages of a kernel; ten minutes each, or more, on a
-# slow machine.
+# listener, routing by policy, packages of a kernel, the kernel after each patch; ten
+# minutes each, or more, on a slow machine.
 check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
