@@ -72,7 +72,7 @@ one_more() {
 			synraw respond eth0 $ODD \$p \$PEER \$PEER_MAC 12 > /run/odd.\$p & done
 			for p in 5000 $ports; do wait_for 5 grep ready /run/odd.\$p || exit; done" &&
 		delay && rtts_each 2 $ODD 5000 5000 5000 && within 1.00 1.25 2.00 2.40 &&
-		rtts_each 43 $ODD $ports && within 2.00 2.25 3.00 3.40
+		rtts_each 43 $ODD $ports && within 2.00 2.60 3.00 3.70
 	status=$?
 	no_delay
 	return $status

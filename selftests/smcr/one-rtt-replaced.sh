@@ -48,7 +48,7 @@ astray() {
 	local not_smc status
 	not_smc=$(counted client NOT_SMC)
 	delay && rtts_each 2 '$PEER' $1 $1 $1 && within 1.00 1.25 2.00 2.40 &&
-		rtts_each 43 '$PEER' "$@" && within 2.00 2.25 3.00 3.40
+		rtts_each 43 '$PEER' "$@" && within 2.00 2.60 3.00 3.70
 	status=$?
 	no_delay
 	[ $status = 0 ] && counters client "NOT_SMC=$((not_smc + $#))"
