@@ -62,6 +62,7 @@ guest_reset() {
 		[ ! -e "$device" ] || rdma link delete "${device##*/}"
 	done
 	tc qdisc del dev eth0 root 2>/dev/null
+	tc qdisc del dev eth0 clsact 2>/dev/null
 	echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad
 	echo 0 > /proc/sys/net/ipv6/conf/eth0/router_solicitations
 	# The metrics are cookies of Fast Open, for one.  No ARP or ND in the middle of
