@@ -75,14 +75,16 @@ struct Urgent {
 /// ([`RxRing::update_due`]) when
 ///
 /// - the peer asked for it, or an urgent byte was consumed; or
-/// - a tenth of the ring was consumed since the last report, and the peer said that
+/// - a fifth of the ring was consumed since the last report, and the peer said that
 ///   it is blocked or sees less than half of the ring free.
 ///
 /// That is RFC 7609 §4.5.1 but for a peer that is blocked: it would be told of any
-/// byte that is consumed, and windows would get silly. Here the tenth counts there,
+/// byte that is consumed, and windows would get silly. Here the share counts there,
 /// too. It never leaves a sender waiting: if nothing is left to read and no report
 /// is due, then the last report left at least half of the ring free. (So nobody may
-/// wait for more than nine tenths of a ring to be there at once.)
+/// wait for more than four fifths of a ring to be there at once.) The RFC has a tenth:
+/// each report is a message that both ends have work with, and what it makes room for
+/// is sent by one more.
 ///
 /// The rule alone leaves a cliff: a reader that takes a message of nearly the
 /// ring's size in one copy reports when the copy is over, and the sender stands
@@ -153,7 +155,7 @@ impl RxRing {
     /// the peer gets its room back while a large copy goes on: an eighth of the
     /// ring, which is always worth a report.
     pub const fn step(&self) -> u32 {
-        self.size().bytes() / 8
+        self.size().bytes() / 4
     }
 
     /// Takes the producer cursor and flags of a CDC message.
@@ -361,8 +363,7 @@ impl RxRing {
         }
         let size = self.size().bytes();
         let peer_sees = size.saturating_sub(distance(self.reported, self.produced));
-        distance(self.reported, self.consumed) >= size / 10
-            && (self.blocked || peer_sees < size / 2)
+        distance(self.reported, self.consumed) >= size / 5 && (self.blocked || peer_sees < size / 2)
     }
 
     /// Where the peer writes next and this end reads next, and what the peer has

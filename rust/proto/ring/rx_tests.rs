@@ -7,7 +7,7 @@ use super::*;
 use std::vec::Vec;
 
 const SIZE: u32 = 16 * 1024;
-const TENTH: u32 = SIZE / 10;
+const SHARE: u32 = SIZE / 5;
 
 const PLAIN: ProducerFlags = ProducerFlags {
     write_blocked: false,
@@ -109,7 +109,7 @@ fn a_producer_that_goes_back_changes_no_bytes() {
 fn small_gains_are_not_reported() {
     let mut rx = ring();
     arrive(&mut rx, SIZE - 1, BLOCKED, Inline);
-    rx.consume(TENTH - 1, Inline).unwrap();
+    rx.consume(SHARE - 1, Inline).unwrap();
     assert!(!rx.update_due());
     rx.consume(1, Inline).unwrap();
     assert!(rx.update_due());
@@ -167,7 +167,7 @@ fn a_failover_makes_a_report_due() {
 fn the_step_of_a_reader_is_worth_a_report() {
     for compressed in 0..=15 {
         let size = RingSize::from_compressed(compressed).unwrap();
-        assert!(RxRing::new(size).step() > size.bytes() / 10);
+        assert!(RxRing::new(size).step() > size.bytes() / 5);
     }
 }
 
@@ -327,17 +327,17 @@ fn bytes_handed_out_in_place_keep_their_room() {
 fn giving_back_the_first_piece_makes_room_up_to_the_second() {
     let mut rx = ring();
     arrive(&mut rx, SIZE - 1, BLOCKED, Inline);
-    rx.take(TENTH, Inline).unwrap();
+    rx.take(SHARE, Inline).unwrap();
     rx.take(10, Inline).unwrap();
     assert!(!rx.update_due());
-    rx.give_back(Some(TENTH.into()));
+    rx.give_back(Some(SHARE.into()));
     assert!(rx.update_due());
-    assert_eq!(report(&mut rx), raw(0, TENTH));
+    assert_eq!(report(&mut rx), raw(0, SHARE));
     // Nonsense moves nothing back, and nothing beyond what was read.
     rx.give_back(Some(0));
-    assert_eq!(report(&mut rx), raw(0, TENTH));
+    assert_eq!(report(&mut rx), raw(0, SHARE));
     rx.give_back(Some(u64::MAX));
-    assert_eq!(report(&mut rx), raw(0, TENTH + 10));
+    assert_eq!(report(&mut rx), raw(0, SHARE + 10));
     rx.give_back(None);
     rx.give_back(Some(5));
     assert!(!rx.holds());

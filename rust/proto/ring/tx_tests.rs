@@ -320,6 +320,25 @@ fn urgent_data_is_announced_again_after_a_failover() {
 }
 
 #[test]
+fn what_does_not_fit_is_tight_below_half_a_ring() {
+    let mut tx = TxRing::new(RingSize::from_compressed(2).unwrap(), RingSize::MIN);
+    write(&mut tx, SIZE - 1);
+    assert!(!tx.is_tight(), "it fits");
+    write(&mut tx, SIZE);
+    assert!(!tx.is_tight(), "all of the ring is free");
+    send(&mut tx);
+    assert!(tx.is_tight());
+    tx.on_consumer(raw(0, SIZE / 2 - 1)).unwrap();
+    assert!(tx.is_tight());
+    tx.on_consumer(raw(0, SIZE / 2)).unwrap();
+    assert!(!tx.is_tight());
+    send(&mut tx);
+    tx.on_consumer(raw(0, SIZE - 1)).unwrap();
+    assert_eq!(tx.unsent(), SIZE / 2 - 1);
+    assert!(!tx.is_tight(), "what is left fits");
+}
+
+#[test]
 fn sizes_are_those_given() {
     let peer = RingSize::from_compressed(3).unwrap();
     let tx = TxRing::new(RingSize::MIN, peer);

@@ -151,6 +151,8 @@ struct Tx {
     corked: bool,
     /// TCP_NODELAY, at the last write.
     nodelay: bool,
+    /// That write is not over.
+    more: bool,
     /// Somebody waits for room.
     nospace: bool,
     /// What is unsent waits for the message before to leave, up to so many bytes.
@@ -271,6 +273,7 @@ impl Conn {
                     flush: false,
                     corked: false,
                     nodelay: false,
+                    more: false,
                     nospace: false,
                     autocork,
                     cork_until: None,

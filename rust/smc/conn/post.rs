@@ -21,6 +21,10 @@ use smc_proto::{
 /// makes room for the next.
 const MAX_WRITE: u32 = 512 << 10;
 
+/// How many messages are under way, at least, if one waits in spite of TCP_NODELAY:
+/// requests that follow each other do not, a stream of small ones does.
+const NODELAY: u32 = 2;
+
 /// How many bytes one message may announce now.
 fn most(ring: &TxRing, shared: bool) -> u32 {
     if shared {
@@ -59,15 +63,28 @@ impl Tx {
         self.corked && !self.must_go(out) && out.ring.writable() > 0
     }
 
-    /// Whether data that could go wait for more to go with them: those of the
-    /// message before are not with the peer yet.
+    /// Whether data that could go wait for more to go with them, or for more room:
+    /// what went before is not with the peer yet, and they are looked at again when it
+    /// is.
     fn holds_back(&self, out: &Outlet) -> bool {
-        self.is_corked(out) || (!self.nodelay && self.pending > 0 && !self.must_go(out))
+        // Of one write the end goes at once with TCP_NODELAY, and not each piece.
+        let enough = if self.nodelay && !self.more {
+            NODELAY
+        } else {
+            1
+        };
+        self.is_corked(out)
+            || self.pending >= enough && !self.must_go(out)
+            || self.pending > 0 && !self.is_urgent(out) && out.ring.is_tight()
+    }
+
+    fn is_urgent(&self, out: &Outlet) -> bool {
+        self.flush || out.ring.urgent_busy()
     }
 
     fn must_go(&self, out: &Outlet) -> bool {
         let limit = self.autocork.min(out.ring.local().bytes() / 2);
-        self.flush || out.ring.urgent_busy() || out.ring.unsent() > limit
+        self.is_urgent(out) || out.ring.unsent() > limit
     }
 
     fn has_data(&mut self) -> bool {

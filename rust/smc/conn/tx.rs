@@ -179,6 +179,7 @@ impl Conn {
         }
         let more = flags & uapi::MSG_MORE != 0 || this.sock.is_corked();
         tx.nodelay = this.sock.is_nodelay();
+        tx.more = !all;
         tx.set_cork(this, all && more);
         Self::settle(this, &mut tx, &mut after);
         drop(tx);
