@@ -75,8 +75,3 @@ void smc_rs_helper_inet_csk_enter_pingpong_mode(struct sock *sk)
 {
 	inet_csk_enter_pingpong_mode(sk);
 }
-
-void smc_rs_helper_inet_csk_exit_pingpong_mode(struct sock *sk)
-{
-	inet_csk_exit_pingpong_mode(sk);
-}

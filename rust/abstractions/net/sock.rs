@@ -267,13 +267,6 @@ impl Sock {
         unsafe { bindings::inet_csk_enter_pingpong_mode(self.as_ptr()) };
     }
 
-    /// Undoes [`Sock::delay_acks`], and leaves an ACK that is due for what comes next.
-    /// The sock is locked.
-    pub(crate) fn delay_no_acks(&self) {
-        // SAFETY: a TCP sock, by the type invariant.
-        unsafe { bindings::inet_csk_exit_pingpong_mode(self.as_ptr()) };
-    }
-
     /// Undoes [`Sock::delay_acks`], and sends the ACK that is due. Process context;
     /// takes the sock's lock.
     pub(crate) fn ack_now(&self) {

@@ -202,7 +202,6 @@ impl Listener {
             self.plain.add();
         } else if self.sock.defer_accept() == 0 && passive::declines(child) {
             child.mark();
-            child.delay_acks();
             self.plain.add();
         } else {
             self.smc.add();

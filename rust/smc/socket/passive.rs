@@ -113,10 +113,7 @@ pub(super) fn declined(child: &Child) -> Result<Option<Fallback>> {
         return Err(NetErrno::Proto.into());
     };
     let decline = Decline::parse(bytes).map_err(|_| NetErrno::Proto)?;
-    let locked = child.lock();
-    locked.set_syn_smc(false);
-    // The application's bytes are behind it: for them TCP has its own way.
-    locked.delay_no_acks();
+    child.lock().set_syn_smc(false);
     Ok(Some(Server::declined_first(&decline)))
 }
 

@@ -88,13 +88,6 @@ impl NewChild<'_> {
         n as usize
     }
 
-    /// Lets the ACK of what has come wait for what is sent or comes next; see
-    /// [`Sock::delay_acks`](crate::abstractions::net::sock::Sock::delay_acks).
-    pub(crate) fn delay_acks(&self) {
-        // SAFETY: alive and locked, by the type invariant.
-        unsafe { bindings::inet_csk_enter_pingpong_mode(self.child) };
-    }
-
     /// Marks it for [`Child::take_mark`](crate::abstractions::net::sock::Child::take_mark).
     pub(crate) fn mark(&self) {
         // A listener's, and of no use to other socks. Should this one become a listener,

@@ -7,7 +7,6 @@
 #
 # hosts: server=smc_rs client=smc_rs
 # limit: 120
-# beside: yes
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 . "$SMC_RS_SELFTESTS/smcr/lost-options.bash"
