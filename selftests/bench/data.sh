@@ -67,17 +67,28 @@ value() {
 	esac
 }
 
-# measure ROUND CONFIG: all of it, on one link group, that a first connection makes.
+begin() { start "$1" && on -t 60 client "datarate pingpong $(family "$1") \$PEER 5000 1 100"; }
+
+# measure ROUND CONFIG: all of it, on one link group, that a first connection makes.  What
+# the C module cannot do, as 64 connections on a slow machine, it has no value for; the
+# rest is measured anew.
 measure() {
 	local name=${2%:*} module=${2#*:} m v
-	start "$module" && on -t 60 client "datarate pingpong $(family "$module") \$PEER 5000 1 100" || return 1
+	begin "$module" || return 1
 	for m in "${metrics[@]}"; do
 		# shellcheck disable=SC2086
 		v=$(value "$module" ${m//:/ })
-		[[ $v =~ ^[0-9.]+$ ]] || { echo "$m: $v"; return 1; }
-		echo "$1:$name:$m:$v" >> "$RAW"
+		if [[ $v =~ ^[0-9.]+$ ]]; then
+			echo "$1:$name:$m:$v" >> "$RAW"
+		elif [ "$module" = smc ]; then
+			echo "# $name failed: $m: $v" >> "$SMC_RS_TEST_OUT/failed.$name"
+			stop && begin "$module" || return 1
+		else
+			echo "$m: $v"
+			return 1
+		fi
 	done
-	[ "$module" = none ] || all_rdma || return 1
+	[ "$module" = none ] || [ -e "$SMC_RS_TEST_OUT/failed.$name" ] || all_rdma || return 1
 	stop
 }
 # No connection was anything else, by the client's statistics.
@@ -121,13 +132,15 @@ table() {
 	done
 }
 
-# As good as the C module, give or take what two runs of the C module differ by.
+# As good as the C module, give or take what two runs of the C module differ by; or where
+# that has failed each time.
 as_good() {
 	local r noise
 	r=$(ratio ours "$1")
 	noise=$(awk -v r="$(ratio "C again" "$1")" 'BEGIN {d = r > 1 ? r - 1 : 1 - r; print d < 0.1 ? d : 0.1}')
 	echo "ours $(median ours "$1"), C $(median C "$1"): $r, two of C differ by $noise"
-	[ "$r" != none ] && awk -v r="$r" -v n="$noise" 'BEGIN {exit !(r + n >= 1)}'
+	[ "$r" != none ] || { [ "$(median ours "$1")" != 0 ] && [ -e "$SMC_RS_TEST_OUT/failed.C" ]; return; }
+	awk -v r="$r" -v n="$noise" 'BEGIN {exit !(r + n >= 1)}'
 }
 
 plan $((ROUNDS * ${#configs[@]} + ${#metrics[@]}))
@@ -141,5 +154,6 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	done
 done
 table
+cat "$SMC_RS_TEST_OUT"/failed.* 2> /dev/null
 for m in "${metrics[@]}"; do check "$(describe ${m//:/ }): as the C module" as_good "$m"; done
 finish
