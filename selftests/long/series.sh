@@ -92,8 +92,8 @@ hole() {
 	grep -A 8 'syn_smc;' <(layout 0 tcp_sock) | sed '/smc_hs_congested/q'
 	grep -A 8 'syn_smc;' <(layout "$LAST" tcp_sock) | sed '/smc_hs_congested/q'
 	[ "$(wc -l < "$OUT/members")" = 1 ] && grep -E '^>[[:space:]]+bool +syn_smc_data; ' "$OUT/members" &&
-		grep -A 3 'syn_smc;' <(layout 0 tcp_sock) | grep 'XXX 7 bytes hole' &&
-		grep -A 3 'syn_smc_data;' <(layout "$LAST" tcp_sock) | grep 'XXX 6 bytes hole'
+		grep -A 3 'syn_smc;' <(layout 0 tcp_sock) | grep ' 7 bytes hole' &&
+		grep -A 3 'syn_smc_data;' <(layout "$LAST" tcp_sock) | grep ' 6 bytes hole'
 }
 # Slabs of kmalloc() have 96 and 192 bytes, or a power of two.
 slab() { printf '%s\n' 8 16 32 64 96 128 192 256 512 1024 | awk -v n="$1" '$1 >= n { print; exit }'; }
