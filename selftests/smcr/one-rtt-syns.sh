@@ -39,6 +39,8 @@ ask() {
 	on client "synraw ask eth0 10.98.0.1 $last \$PEER \$PEER_MAC $dport $*" |
 		tee /dev/stderr | tr '\n' ' ' > "$SMC_RS_TEST_OUT/answer"
 }
+# The next one is from the port of the last.
+same_port() { echo $(($(cat "$SMC_RS_TEST_OUT/sport") - 1)) > "$SMC_RS_TEST_OUT/sport"; }
 answer() { grep -E "$1" "$SMC_RS_TEST_OUT/answer"; }
 cookie() { sed -n 's/.*cookie=\([0-9a-f]*\) .*/\1/p' "$SMC_RS_TEST_OUT/answer" > "$SMC_RS_TEST_OUT/$1" && grep -x '[0-9a-f]\{16\}' "$SMC_RS_TEST_OUT/$1"; }
 smc_cookie() { cat "$SMC_RS_TEST_OUT/smc"; }
@@ -121,11 +123,16 @@ nothing_left() {
 		tee /dev/stderr | grep -c '^lgr-smcr.*CONNS_NUM=0' | grep -x 1 && talk $SMC
 }
 # Without RDMA the server declines, and the connection is TCP's; its client is one that does
-# not exist, and the server takes one connection.
+# not exist, and the server takes one connection. Until the client has the SYN-ACK each one
+# says that its Proposal was not given to an application.
 declined() {
+	local synack
+	synack="synack acked=$(bytes) smc=1 cookie=none "
 	on server "rdma link delete rxe0; stream server 43 0 $NO_RDMA 1 > /run/declined 2>&1 & wait_listen $NO_RDMA" &&
-		ask $NO_RDMA smc cookie="$(smc_cookie)" data="$(proposal)" &&
-		answer "^synack acked=$(bytes) smc=1 .*data [0-9]+ $" && talk $NO_RDMA && served declined $NO_RDMA
+		ask $NO_RDMA smc cookie="$(smc_cookie)" data="$(proposal)" quiet &&
+		answer "^$synack(data [0-9]+ |again [0-9]+ |$synack)+$" && answer data &&
+		same_port && ask $NO_RDMA smc && answer "^$synack(data [0-9]+ |again [0-9]+ |$synack)*$" &&
+		talk $NO_RDMA && served declined $NO_RDMA
 }
 
 plan 15

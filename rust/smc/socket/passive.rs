@@ -235,10 +235,16 @@ impl Io {
         Ok(child.has_input())
     }
 
+    /// The child is not the handshake's any more.
     fn unhook(&mut self) {
         if let (Some(child), Some(hook)) = (&self.child, self.hook.take()) {
             let locked = child.lock();
             Attached::detach(&hook, &locked);
+            if self.conn.is_none() {
+                // Not before: a SYN-ACK that is repeated would say that the application
+                // has the Proposal of the SYN.
+                locked.set_syn_smc(false);
+            }
             locked.swap_rcvlowat(self.rcvlowat);
         }
     }
@@ -408,7 +414,6 @@ impl Io {
         let child = self.child.as_ref().ok_or(EINVAL)?;
         // What cannot be told is closed.
         clc::send_decline(fallback, child.net(), |bytes| self.send(bytes))?;
-        child.lock().set_syn_smc(false);
         child.ack_now();
         if let Some(hook) = &self.hook {
             let listener = &hook.task.listener;
