@@ -3,7 +3,7 @@
 
 from typing import Dict, List
 
-FALLBACK = ("keep-alive/s", "connections/s", "Mbit/s", "connect us")
+FALLBACK = ("keep-alive/s", "connections/s", "Mbit/s", "connect us", "connection us")
 
 # By configuration, by metric: the value of each round.
 Values = Dict[str, Dict[str, List[float]]]

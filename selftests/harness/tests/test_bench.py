@@ -13,10 +13,10 @@ from harness.bench.__main__ import collect, main
 
 from . import sample
 
-FALLBACK = """1:TCP:100:50:9.5:900
-1:ours, client:98:49:9.4:950
-2:TCP:102:52:9.7:880
-2:ours, client:99:50:9.6:930
+FALLBACK = """1:TCP:100:50:9.5:900:2100
+1:ours, client:98:49:9.4:950:2200
+2:TCP:102:52:9.7:880:2000
+2:ours, client:99:50:9.6:930:2080
 """
 DATA = """1:C:bulk:1:1024:40
 1:C:pingpong:1:1:2000
@@ -40,7 +40,7 @@ class Raw(unittest.TestCase):
         self.assertEqual(got["ours, client"]["connections/s"], [49.0, 50.0])
         self.assertEqual(got["TCP"]["connect us"], [900.0, 880.0])
         with self.assertRaises(ValueError):
-            raw.fallback("1:TCP:100:50\n")
+            raw.fallback("1:TCP:100:50:9\n")
 
     def test_data(self):
         got = raw.data(DATA)
