@@ -13,7 +13,7 @@
 //!
 //! Neither holds bytes: they hand out offsets ([`Spans`]) for the owner of the
 //! memory to copy from, copy to or post. [`CdcSequence`] puts the messages in
-//! order.
+//! order; what can go and waits all the same is in `hold.rs`.
 //!
 //! # Locking
 //!
@@ -37,11 +37,13 @@
 //!   flags to the close machine.
 //! - A completion goes to [`TxRing::complete`] under `tx`.
 
+mod hold;
 mod rx;
 mod sequence;
 mod span;
 mod tx;
 
+pub use hold::SendMode;
 pub use rx::{RxOutcome, RxReport, RxRing, RxTicket, UrgentMode, UrgentRefused};
 pub use sequence::{CdcLost, CdcSequence};
 pub use span::{Span, Spans};

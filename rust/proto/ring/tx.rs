@@ -179,7 +179,7 @@ impl TxRing {
     /// Whether what is unsent has no room with the peer, which has less than half of its
     /// ring free: with what there is windows would get silly. Only to be minded while
     /// something is under way, as a reader may wait for all that there is room for.
-    pub const fn is_tight(&self) -> bool {
+    pub(super) const fn is_tight(&self) -> bool {
         let room = self.peer_space();
         room < self.unsent() && room < self.peer().bytes() / 2
     }
@@ -187,7 +187,7 @@ impl TxRing {
     /// Bytes that may be posted now on a link that other connections send on as well:
     /// [`SHARE`], less what is under way. There is a completion to ask again after if
     /// that is 0.
-    pub const fn share(&self) -> u32 {
+    pub(super) const fn share(&self) -> u32 {
         SHARE.saturating_sub(self.in_flight())
     }
 

@@ -90,7 +90,7 @@ pub(super) fn run(this: &Arc<Task<Conn>>) {
     let mut tx = this.tx.lock();
     if tx.cork_until.is_some_and(|until| until <= now) {
         tx.cork_until = None;
-        tx.corked = false;
+        tx.mode.corked = false;
     }
     let actions = match tx.timer {
         Some((timer, at)) if at <= now => {

@@ -54,7 +54,7 @@ use smc_proto::{
     close::{Actions, Closer, ConnFlags, RecvEnd, Release, Rings, SocketError, TcpAction, Timer},
     cursor::RingSize,
     group::{Millis, RmbId},
-    ring::{CdcSequence, RxRing, TxRing, TxTicket, UrgentMode},
+    ring::{CdcSequence, RxRing, SendMode, TxRing, TxTicket, UrgentMode},
     wire::{
         cdc::Cdc,
         llc::Rtoken,
@@ -145,18 +145,9 @@ struct Tx {
     pending: u32,
     /// A message is owed to the peer for what it says of the connection's end.
     owed: bool,
-    /// Nothing is held back any more.
-    flush: bool,
-    /// The application wants more to go with what is unsent (MSG_MORE, TCP_CORK).
-    corked: bool,
-    /// TCP_NODELAY, at the last write.
-    nodelay: bool,
-    /// That write is not over.
-    more: bool,
+    mode: SendMode,
     /// Somebody waits for room.
     nospace: bool,
-    /// What is unsent waits for the message before to leave, up to so many bytes.
-    autocork: u32,
     /// When what is corked goes anyway.
     cork_until: Option<Millis>,
     timer: Option<(Timer, Millis)>,
@@ -235,7 +226,10 @@ impl Conn {
             sndbuf,
             rmbe,
         } = parts;
-        let autocork = Settings::of(sock.net()).autocorking_size;
+        let mode = SendMode {
+            autocork: Settings::of(sock.net()).autocorking_size,
+            ..SendMode::default()
+        };
         let net = NetData::of(sock.net());
         let sizes = [(Dir::Tx, sndbuf.size()), (Dir::Rx, rmbe.size())];
         let from = sndbuf.buf().cloned();
@@ -270,12 +264,8 @@ impl Conn {
                     sndbuf: Some(sndbuf),
                     pending: 0,
                     owed: false,
-                    flush: false,
-                    corked: false,
-                    nodelay: false,
-                    more: false,
+                    mode,
                     nospace: false,
-                    autocork,
                     cork_until: None,
                     timer: None,
                     tcp: None,
@@ -454,7 +444,7 @@ impl Conn {
         if actions == Actions::default() {
             return;
         }
-        tx.flush |= actions.flush;
+        tx.mode.flush |= actions.flush;
         tx.owed |= actions.send;
         after.changed |= actions.wake;
         if let Some(error) = actions.error {

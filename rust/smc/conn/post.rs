@@ -12,27 +12,7 @@ use crate::{
     smc::group::{cdc_slot, CdcSlot, SendBuffer},
 };
 use kernel::{prelude::*, sync::Arc};
-use smc_proto::{
-    ring::{RdmaWrite, TxRing},
-    wire::cdc::Cdc,
-};
-
-/// Most bytes that one message announces: more of them come back sooner, which
-/// makes room for the next.
-const MAX_WRITE: u32 = 512 << 10;
-
-/// How many messages are under way, at least, if one waits in spite of TCP_NODELAY:
-/// requests that follow each other do not, a stream of small ones does.
-const NODELAY: u32 = 2;
-
-/// How many bytes one message may announce now.
-fn most(ring: &TxRing, shared: bool) -> u32 {
-    if shared {
-        ring.share()
-    } else {
-        MAX_WRITE
-    }
-}
+use smc_proto::{ring::RdmaWrite, wire::cdc::Cdc};
 
 impl Tx {
     /// Whether the peer does not know of all data yet.
@@ -58,44 +38,16 @@ impl Tx {
         !said.closed && !said.abort
     }
 
-    /// Whether the application wants what is unsent to wait for more.
-    fn is_corked(&self, out: &Outlet) -> bool {
-        self.corked && !self.must_go(out) && out.ring.writable() > 0
-    }
-
-    /// Whether data that could go wait for more to go with them, or for more room:
-    /// what went before is not with the peer yet, and they are looked at again when it
-    /// is.
-    fn holds_back(&self, out: &Outlet) -> bool {
-        // Of one write the end goes at once with TCP_NODELAY, and not each piece.
-        let enough = if self.nodelay && !self.more {
-            NODELAY
-        } else {
-            1
-        };
-        self.is_corked(out)
-            || self.pending >= enough && !self.must_go(out)
-            || self.pending > 0 && !self.is_urgent(out) && out.ring.is_tight()
-    }
-
-    fn is_urgent(&self, out: &Outlet) -> bool {
-        self.flush || out.ring.urgent_busy()
-    }
-
-    fn must_go(&self, out: &Outlet) -> bool {
-        let limit = self.autocork.min(out.ring.local().bytes() / 2);
-        self.is_urgent(out) || out.ring.unsent() > limit
-    }
-
     fn has_data(&mut self) -> bool {
-        let ready = |out: &Outlet| self.may_post() && !self.holds_back(out);
+        let ready =
+            |out: &Outlet| self.may_post() && !out.ring.holds_back(&self.mode, self.pending);
         if !self.out.as_ref().is_some_and(ready) {
             return false;
         }
         let shared = self.is_shared();
         self.out
             .as_mut()
-            .is_some_and(|out| out.ring.plan(most(&out.ring, shared)).is_some())
+            .is_some_and(|out| out.ring.plan(out.ring.most(shared)).is_some())
     }
 
     fn is_shared(&self) -> bool {
@@ -137,7 +89,8 @@ impl Conn {
     fn post(this: &Arc<Task<Self>>, tx: &mut Tx, slot: CdcSlot<'_>) -> Result {
         // A message that goes anyway takes along what is there, unless the
         // application wants that to wait.
-        let along = tx.may_post() && !tx.out.as_ref().is_some_and(|out| tx.is_corked(out));
+        let corked = |out: &Outlet| out.ring.is_corked(&tx.mode);
+        let along = tx.may_post() && !tx.out.as_ref().is_some_and(corked);
         let state = tx.closer.flags();
         let shared = tx.is_shared();
         let (Some(out), Some(buf)) = (&mut tx.out, tx.sndbuf.as_ref().and_then(SendBuffer::buf))
@@ -146,7 +99,7 @@ impl Conn {
         };
         let mut writes = [const { None }; 2];
         if let Some(plan) = along
-            .then(|| out.ring.plan(most(&out.ring, shared)))
+            .then(|| out.ring.plan(out.ring.most(shared)))
             .flatten()
         {
             for (to, write) in writes.iter_mut().zip(plan.writes()) {

@@ -85,7 +85,7 @@ pub(crate) fn flush(this: &Arc<Task<Conn>>) {
     let mut after = After::default();
     let mut tx = this.tx.lock();
     tx.set_cork(this, false);
-    tx.nodelay = this.sock.is_nodelay();
+    tx.mode.nodelay = this.sock.is_nodelay();
     Conn::settle(this, &mut tx, &mut after);
     drop(tx);
     Conn::finish(this, after);
@@ -105,7 +105,7 @@ impl Tx {
 
     /// Holds back what was written as the application has asked for.
     fn set_cork(&mut self, this: &Arc<Task<Conn>>, corked: bool) {
-        self.corked = corked;
+        self.mode.corked = corked;
         if !corked {
             self.cork_until = None;
         } else if self.cork_until.is_none() {
@@ -178,8 +178,8 @@ impl Conn {
             this.count(|stats| stats.buffer(Tech::R, Dir::Tx, Buffer::PeerFull));
         }
         let more = flags & uapi::MSG_MORE != 0 || this.sock.is_corked();
-        tx.nodelay = this.sock.is_nodelay();
-        tx.more = !all;
+        tx.mode.nodelay = this.sock.is_nodelay();
+        tx.mode.more = !all;
         tx.set_cork(this, all && more);
         Self::settle(this, &mut tx, &mut after);
         drop(tx);
