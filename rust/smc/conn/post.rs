@@ -2,14 +2,14 @@
 
 //! Posting: RDMA writes, and the CDC message that announces them.
 
-use super::{Conn, Outlet, PeerEnd, Tx};
+use super::{Conn, PeerEnd, Tx};
 use crate::{
     abstractions::{
         net::errno::NetErrno,
         rdma::{NoSlot, RemoteWrite},
         work::Task,
     },
-    smc::group::{cdc_slot, CdcSlot, SendBuffer},
+    smc::group::{cdc_slot, CdcSlot, Seat, SendBuffer},
 };
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{ring::RdmaWrite, wire::cdc::Cdc};
@@ -38,25 +38,29 @@ impl Tx {
         !said.closed && !said.abort
     }
 
-    fn has_data(&mut self) -> bool {
-        let ready =
-            |out: &Outlet| self.may_post() && !out.ring.holds_back(&self.mode, self.pending);
-        if !self.out.as_ref().is_some_and(ready) {
-            return false;
+    /// How many bytes the next message may announce, if there are any that can go. What
+    /// waits for more goes along with a message that goes `anyway`, unless it is the
+    /// application that wants it to wait.
+    fn data(&mut self, seat: &Seat, anyway: bool) -> Option<u32> {
+        if !self.may_post() {
+            return None;
         }
-        let shared = self.is_shared();
-        self.out
-            .as_mut()
-            .is_some_and(|out| out.ring.plan(out.ring.most(shared)).is_some())
+        let ring = &mut self.out.as_mut()?.ring;
+        let waits = if anyway {
+            ring.is_corked(&self.mode)
+        } else {
+            ring.holds_back(&self.mode, self.pending)
+        };
+        if waits || ring.plan(u32::MAX).is_none() {
+            return None;
+        }
+        let shared = self.link.as_ref().is_some_and(|link| link.is_shared(seat));
+        Some(ring.most(shared)).filter(|most| *most > 0)
     }
 
-    fn is_shared(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.is_shared())
-    }
-
-    /// Whether a message is due.
-    fn is_due(&mut self) -> bool {
-        self.owed || self.has_data() || self.out.as_ref().is_some_and(|out| out.ring.report_due())
+    /// Whether a message is due whatever data there are.
+    fn is_due(&self) -> bool {
+        self.owed || self.out.as_ref().is_some_and(|out| out.ring.report_due())
     }
 }
 
@@ -64,7 +68,14 @@ impl Conn {
     /// Posts what is due; `tx` is held. False if there was no slot for some of it:
     /// there will be another turn, if the link is not gone.
     pub(super) fn push(this: &Arc<Task<Self>>, tx: &mut Tx) -> bool {
-        while tx.out.is_some() && (tx.is_due() || this.rx.lock().ring.update_due()) {
+        while tx.out.is_some() {
+            let mut data = tx.data(&this.seat, false);
+            if data.is_none() {
+                if !tx.is_due() && !this.rx.lock().ring.update_due() {
+                    return true;
+                }
+                data = tx.data(&this.seat, true);
+            }
             let Some(link) = tx.link.clone() else {
                 return true;
             };
@@ -76,7 +87,7 @@ impl Conn {
                     return true;
                 }
             };
-            if Self::post(this, tx, slot).is_err() {
+            if Self::post(this, tx, slot, data).is_err() {
                 // The link is broken, which its group deals with. Data that were
                 // planned are not written: no message may announce them.
                 tx.link = None;
@@ -86,22 +97,15 @@ impl Conn {
         true
     }
 
-    fn post(this: &Arc<Task<Self>>, tx: &mut Tx, slot: CdcSlot<'_>) -> Result {
-        // A message that goes anyway takes along what is there, unless the
-        // application wants that to wait.
-        let corked = |out: &Outlet| out.ring.is_corked(&tx.mode);
-        let along = tx.may_post() && !tx.out.as_ref().is_some_and(corked);
+    /// Posts a message, which announces at most `data` bytes more.
+    fn post(this: &Arc<Task<Self>>, tx: &mut Tx, slot: CdcSlot<'_>, data: Option<u32>) -> Result {
         let state = tx.closer.flags();
-        let shared = tx.is_shared();
         let (Some(out), Some(buf)) = (&mut tx.out, tx.sndbuf.as_ref().and_then(SendBuffer::buf))
         else {
             return Err(NetErrno::NotConn.into());
         };
         let mut writes = [const { None }; 2];
-        if let Some(plan) = along
-            .then(|| out.ring.plan(out.ring.most(shared)))
-            .flatten()
-        {
+        if let Some(plan) = data.and_then(|most| out.ring.plan(most)) {
             for (to, write) in writes.iter_mut().zip(plan.writes()) {
                 *to = Some(out.peer.remote(&write)?);
             }

@@ -61,7 +61,7 @@ pub(crate) struct Link {
     llc_posted: AtomicUsize,
     /// Who has sent last: a connection's token, or 0 for LLC.
     sender: AtomicU32,
-    /// When it was somebody else than before, in milliseconds; 0: never.
+    /// When it was somebody else than before, in milliseconds.
     changed: AtomicU64,
 }
 
@@ -113,14 +113,14 @@ impl Link {
 
     fn note_sender(&self, token: u32) {
         if self.sender.swap(token, Ordering::Relaxed) != token {
-            self.changed.store(clc::now().0.max(1), Ordering::Relaxed);
+            self.changed.store(clc::now().0, Ordering::Relaxed);
         }
     }
 
-    /// Whether it is not one connection alone that sends. Any context.
-    pub(crate) fn is_shared(&self) -> bool {
-        let changed = self.changed.load(Ordering::Relaxed);
-        changed != 0 && clc::now() < Millis(changed).after(SHARED_TIME)
+    /// Whether a connection that sends now is not alone in that. Any context.
+    pub(crate) fn is_shared(&self, seat: &Seat) -> bool {
+        self.sender.load(Ordering::Relaxed) != seat.token().0
+            || clc::now() < Millis(self.changed.load(Ordering::Relaxed)).after(SHARED_TIME)
     }
 
     /// Whether an LLC message of ours has not left yet. Any context.
