@@ -5,9 +5,10 @@
 //!
 //! A plain one has nothing of ours on it, and nobody says when it is closed. It
 //! is remembered by what it is to TCP (addresses, ports, cookie), and looked up
-//! there when somebody asks. Whenever one is added, a few of the others are looked
-//! up as well and forgotten if they are gone: there are never many more than there
-//! are sockets.
+//! there when somebody asks. The last few are only noted: of short connections most
+//! are gone when there is no more room, and are forgotten then. Whenever one is added
+//! to the others, a few of those are looked up as well and forgotten if they are gone:
+//! there are never many more than there are sockets.
 
 use super::{
     netlink::{gid_text, sources::LinkInfo},
@@ -92,6 +93,41 @@ pub(crate) struct Plain {
     /// Up to which one they were looked up lately.
     swept: u64,
     len: usize,
+    /// Those that were added last.
+    recent: Recent,
+}
+
+/// The last few, `len` of them.
+struct Recent {
+    records: [Option<Record>; RECENT],
+    len: usize,
+}
+
+impl Recent {
+    /// Takes one more, if there is room.
+    fn push(&mut self, record: Record) -> Result<(), Record> {
+        match self.records.get_mut(self.len) {
+            Some(place) => *place = Some(record),
+            None => return Err(record),
+        }
+        self.len += 1;
+        Ok(())
+    }
+
+    fn last(&self) -> Option<Record> {
+        *self.records.get(self.len.checked_sub(1)?)?
+    }
+
+    fn remove(&mut self, cookie: u64) {
+        let is_it = |place: &Option<Record>| place.is_some_and(|r| r.id.cookie() == cookie);
+        if let Some(at) = self.records.iter().position(is_it) {
+            self.len -= 1;
+            self.records.swap(at, self.len);
+            if let Some(place) = self.records.get_mut(self.len) {
+                *place = None;
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -107,6 +143,8 @@ struct Record {
 const MAX_PLAIN: usize = 65_536;
 /// As many are looked up whenever one is added.
 const SWEEP: usize = 2;
+/// As many are noted only.
+const RECENT: usize = 16;
 
 impl Plain {
     pub(super) fn new() -> Self {
@@ -114,6 +152,10 @@ impl Plain {
             by_cookie: RBTree::new(),
             swept: 0,
             len: 0,
+            recent: Recent {
+                records: [None; RECENT],
+                len: 0,
+            },
         }
     }
 
@@ -163,10 +205,37 @@ pub(super) fn remember(data: &NetData, sock: &Sock, af_smc: bool, reason: u32, p
         reason,
         peer_reason,
     };
+    let noted = data.plain.lock().recent.push(record);
+    if let Err(record) = noted {
+        settle(data, sock.net());
+        keep(data, sock.net(), record);
+    }
+}
+
+/// Forgets the recent ones that are gone, and adds the others to those that last. Any
+/// context.
+///
+/// Each stays among the recent ones until it is with the others, so that whoever looks
+/// for it finds it.
+fn settle(data: &NetData, net: &Net) {
+    for _ in 0..RECENT {
+        let last = data.plain.lock().recent.last();
+        let Some(record) = last else {
+            return;
+        };
+        if record.id.find(net, record.family).is_some() {
+            keep(data, net, record);
+        }
+        data.plain.lock().recent.remove(record.id.cookie());
+    }
+}
+
+/// Adds one to those that last.
+fn keep(data: &NetData, net: &Net, record: Record) {
     for _ in 0..SWEEP {
         let old = data.plain.lock().sweep_next();
         if let Some(old) = old {
-            find(data, sock.net(), &old);
+            find(data, net, &old);
         }
     }
     let Ok(node) = RBTreeNode::new(record.id.cookie(), record, GFP_ATOMIC) else {
@@ -341,6 +410,9 @@ fn dump_ours(out: &mut DiagDump<'_>, data: &NetData) -> Put {
 }
 
 fn dump_plain(out: &mut DiagDump<'_>, data: &NetData) -> Put {
+    if out.position(1) == 0 {
+        settle(data, out.net());
+    }
     loop {
         let from = out.position(1);
         let Some(record) = data.plain.lock().next(from) else {
