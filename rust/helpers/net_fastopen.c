@@ -75,3 +75,20 @@ void smc_rs_helper_inet_csk_enter_pingpong_mode(struct sock *sk)
 {
 	inet_csk_enter_pingpong_mode(sk);
 }
+
+/*
+ * Lets the ACK of what has come so far wait for something to go with, a tick of the
+ * clock at most.  The sock is new.
+ */
+void smc_rs_helper_tcp_ack_soon(struct sock *sk)
+{
+	inet_csk(sk)->icsk_delack_max = 1;
+	inet_csk_enter_pingpong_mode(sk);
+}
+
+/* Undoes it: for what comes next the sock delays ACKs as its listener says. It is locked. */
+void smc_rs_helper_tcp_ack_as(struct sock *sk, const struct sock *listener)
+{
+	inet_csk(sk)->icsk_delack_max = READ_ONCE(inet_csk(listener)->icsk_delack_max);
+	inet_csk_exit_pingpong_mode(sk);
+}

@@ -361,6 +361,13 @@ impl Deref for SockGuard<'_> {
 }
 
 impl SockGuard<'_> {
+    /// Undoes [`NewChild::ack_soon`](super::stream::NewChild::ack_soon): from what comes
+    /// next on ACKs are delayed as those of `listener`.
+    pub(crate) fn ack_as(&self, listener: &Sock) {
+        // SAFETY: alive and locked, and a TCP sock's listener.
+        unsafe { bindings::tcp_ack_as(self.as_ptr(), listener.as_ptr()) };
+    }
+
     /// See [`Sock::send_now`].
     pub(super) fn send(&self, bytes: &[u8]) -> Result {
         // SAFETY: alive and locked.

@@ -202,6 +202,7 @@ impl Listener {
             self.plain.add();
         } else if self.sock.defer_accept() == 0 && passive::declines(child) {
             child.mark();
+            child.ack_soon();
             self.plain.add();
         } else {
             self.smc.add();
@@ -300,7 +301,7 @@ impl Listener {
         if !declines {
             return Came::Smc(child);
         }
-        match passive::declined(&child) {
+        match passive::declined(&child, &self.sock) {
             Ok(Some(fallback)) => {
                 self.fell_back(&child, fallback.reason, fallback.peer_reason);
                 Came::Plain(child)

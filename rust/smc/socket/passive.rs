@@ -99,13 +99,14 @@ pub(super) fn declines(child: &NewChild<'_>) -> bool {
 }
 
 /// What comes of a connection that begins with a Decline, which is taken from it; `None`
-/// if it is not there yet. Process context.
+/// if it is not there yet. Its ACKs are as those of `listener` then. Process context.
 ///
 /// # Errors
 ///
 /// `EPROTO` if it is not what it was, `ENOMEM`: the stream is of no use.
-pub(super) fn declined(child: &Child) -> Result<Option<Fallback>> {
+pub(super) fn declined(child: &Child, listener: &Sock) -> Result<Option<Fallback>> {
     if !child.has_input() {
+        child.lock().ack_as(listener);
         return Ok(None);
     }
     let mut inbox = Inbox::new();
@@ -113,7 +114,11 @@ pub(super) fn declined(child: &Child) -> Result<Option<Fallback>> {
         return Err(NetErrno::Proto.into());
     };
     let decline = Decline::parse(bytes).map_err(|_| NetErrno::Proto)?;
-    child.lock().set_syn_smc(false);
+    let locked = child.lock();
+    locked.set_syn_smc(false);
+    // Not before: for TCP who reads all that is there is to acknowledge it.
+    locked.ack_as(listener);
+    drop(locked);
     Ok(Some(Server::declined_first(&decline)))
 }
 

@@ -88,6 +88,13 @@ impl NewChild<'_> {
         n as usize
     }
 
+    /// Lets the ACK of what has come wait for something to go with, a tick of the clock at
+    /// most, until [`SockGuard::ack_as`](crate::abstractions::net::sock::SockGuard::ack_as).
+    pub(crate) fn ack_soon(&self) {
+        // SAFETY: alive and locked, by the type invariant.
+        unsafe { bindings::tcp_ack_soon(self.child) };
+    }
+
     /// Marks it for [`Child::take_mark`](crate::abstractions::net::sock::Child::take_mark).
     pub(crate) fn mark(&self) {
         // A listener's, and of no use to other socks. Should this one become a listener,
