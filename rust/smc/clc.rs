@@ -4,13 +4,13 @@
 
 use crate::{
     abstractions::net::{errno::NetErrno, ready::ReadyMessage, sock::Sock, Net},
-    smc::identity,
+    smc::{identity, netns::NetData},
 };
-use kernel::{prelude::*, time::Ktime};
+use kernel::{prelude::*, sync::Arc, time::Ktime};
 use smc_proto::{
     group::Millis,
     handshake::{Cause, Fallback},
-    wire::clc::{self, Framer, Kind, Step},
+    wire::clc::{self, Decline, Framer, Kind, Step},
 };
 
 /// Room for an Accept or Confirm with one GID, in bytes.
@@ -139,19 +139,49 @@ pub(crate) fn send_decline(
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `EINVAL` if there is nothing to tell.
-pub(crate) fn ready_decline(fallback: &Fallback, net: &Net) -> Result<ReadyMessage> {
-    let (bytes, n) = decline(fallback, net)?.ok_or(EINVAL)?;
-    ReadyMessage::new(bytes.get(..n).ok_or(EINVAL)?)
+/// `ENOMEM`; `EINVAL` if there is nothing to tell, or the namespace ends.
+pub(crate) fn ready_decline(fallback: &Fallback, net: &Net) -> Result<Arc<ReadyMessage>> {
+    let data = NetData::of(net).ok_or(EINVAL)?;
+    let decline = fallback.decline(data.peer_id()).ok_or(EINVAL)?;
+    if let Some(ready) = data.declines.lock().get(&decline) {
+        return Ok(ready);
+    }
+    let (bytes, n) = written(&decline)?;
+    let ready = ReadyMessage::new(bytes.get(..n).ok_or(EINVAL)?)?;
+    let ready = Arc::new(ready, GFP_KERNEL)?;
+    data.declines.lock().put(decline, ready.clone());
+    Ok(ready)
+}
+
+/// The Decline that clients have sent last: those of a host without a RoCE port have all
+/// the same to say.
+pub(super) struct ReadyDeclines {
+    last: Option<(Decline, Arc<ReadyMessage>)>,
+}
+
+impl ReadyDeclines {
+    pub(super) const fn new() -> Self {
+        Self { last: None }
+    }
+
+    fn get(&self, decline: &Decline) -> Option<Arc<ReadyMessage>> {
+        let (last, ready) = self.last.as_ref()?;
+        (last == decline).then(|| ready.clone())
+    }
+
+    fn put(&mut self, decline: Decline, ready: Arc<ReadyMessage>) {
+        self.last = Some((decline, ready));
+    }
 }
 
 /// The Decline for a fallback, and how long it is.
 fn decline(fallback: &Fallback, net: &Net) -> Result<Option<([u8; 64], usize)>> {
     let from = identity::peer_id(net).unwrap_or_default();
-    let Some(decline) = fallback.decline(from) else {
-        return Ok(None);
-    };
+    fallback.decline(from).as_ref().map(written).transpose()
+}
+
+fn written(decline: &Decline) -> Result<([u8; 64], usize)> {
     let mut bytes = [0; 64];
     let n = decline.emit(&mut bytes).map_err(|_| EINVAL)?;
-    Ok(Some((bytes, n)))
+    Ok((bytes, n))
 }

@@ -35,9 +35,16 @@ pub(crate) fn choose() {
 
 /// Peer ID of `net`; `None` while it begins or ends. Any context.
 pub(crate) fn peer_id(net: &Net) -> Option<PeerId> {
-    let instance = u64::from(NetData::of(net)?.instance.0);
-    let id = instance << 48 | MAC.load(Ordering::Relaxed);
-    Some(PeerId(id.to_be_bytes()))
+    Some(NetData::of(net)?.peer_id())
+}
+
+impl NetData {
+    /// As [`peer_id`].
+    pub(super) fn peer_id(&self) -> PeerId {
+        let instance = u64::from(self.instance.0);
+        let id = instance << 48 | MAC.load(Ordering::Relaxed);
+        PeerId(id.to_be_bytes())
+    }
 }
 
 /// Takes the MAC address of the first RoCE port that there is into the peer IDs.

@@ -3,6 +3,7 @@
 //! What the stack keeps for each network namespace.
 
 use super::{
+    clc::ReadyDeclines,
     diag::{self, PlainLock},
     eid,
     fastopen::FastOpen,
@@ -39,6 +40,9 @@ pub(crate) struct NetData {
     /// Enterprise IDs: of all namespaces, kept with the first.
     #[pin]
     pub(super) eids: SpinLockBh<eid::Table>,
+    /// Declines that are ready to be sent.
+    #[pin]
+    pub(super) declines: SpinLockBh<ReadyDeclines>,
     /// What was counted.
     #[pin]
     pub(crate) stats: Stats,
@@ -81,6 +85,7 @@ impl PerNet for NetState {
                 settings,
                 pnet <- new_mutex!(pnet::Table::new(), "NetData::pnet"),
                 eids <- new_spinlock_bh!(eid::Table::new(), "NetData::eids"),
+                declines <- new_spinlock_bh!(ReadyDeclines::new(), "NetData::declines"),
                 stats <- Stats::new(),
                 fastopen <- FastOpen::new(),
                 sockets: Arc::pin_init(SockList::new(), GFP_KERNEL)?,

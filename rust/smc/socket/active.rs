@@ -75,6 +75,8 @@ pub(crate) struct Active {
     event: AtomicBool,
     /// Nothing is done any more.
     over: AtomicBool,
+    /// It is a plain one, and of no use.
+    broken: AtomicBool,
     /// SO_RCVLOWAT of the application, which gets it back at the end.
     rcvlowat: AtomicI32,
     /// The listener that is connected to.
@@ -92,7 +94,7 @@ pub(crate) struct Active {
 /// A fallback without a handshake: a Decline takes the place of the Proposal.
 struct Foreseen {
     fallback: Fallback,
-    decline: ReadyMessage,
+    decline: Arc<ReadyMessage>,
 }
 
 impl Foreseen {
@@ -169,6 +171,7 @@ impl Active {
                 threaded: AtomicBool::new(false),
                 event: AtomicBool::new(false),
                 over: AtomicBool::new(false),
+                broken: AtomicBool::new(false),
                 rcvlowat: AtomicI32::new(NO_RCVLOWAT),
                 peer,
                 standing,
@@ -233,8 +236,8 @@ impl Active {
         match sock.state() {
             TcpState::Established | TcpState::Closing if self.is_client_of_smc(sock) => {
                 self.on_option_heard(sock);
-                if self.decline_at_once(sock) {
-                    return sock.default_state_change();
+                if self.decline_at_once(sock, task) {
+                    return;
                 }
                 let proposed = self.on_syn_answered(sock);
                 // Each byte counts, whatever the application has asked for.
@@ -249,8 +252,7 @@ impl Active {
             }
             TcpState::Established | TcpState::Closing => {
                 self.on_no_option(sock);
-                fallback::to_plain(&self.owner, sock, Reason::PeerNoSmc);
-                sock.default_state_change();
+                fallback::to_plain_connected(&self.owner, sock, Reason::PeerNoSmc, || ());
             }
             TcpState::Close if self.on_syn_closed(sock, task) => {}
             // What the application sees of it is TCP's.
@@ -260,17 +262,22 @@ impl Active {
 
     /// Ends it where nothing but a Decline follows; whether it has. Contexts as in
     /// `on_state`.
-    fn decline_at_once(&self, sock: &EventSock<'_>) -> bool {
+    fn decline_at_once(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) -> bool {
         let Some(foreseen) = &self.foreseen else {
             return false;
         };
-        if sock.send_ready(&foreseen.decline).is_err() {
+        let Ok(decline) = sock.queue_ready(&foreseen.decline) else {
             // The first bytes of the stream: nothing went.
             return false;
-        }
+        };
         // It is the ACK of the SYN-ACK, too.
         sock.delay_acks();
-        fallback::to_plain(&self.owner, sock, foreseen.fallback.reason);
+        fallback::to_plain_connected(&self.owner, sock, foreseen.fallback.reason, || {
+            if decline.send().is_err() {
+                self.broken.store(true, Ordering::SeqCst);
+                Task::kick(task);
+            }
+        });
         true
     }
 
@@ -572,6 +579,9 @@ impl Run for Active {
     }
 
     fn run(this: &Arc<Task<Self>>) {
+        if this.broken.load(Ordering::SeqCst) {
+            return this.sock.fail(ENOMEM);
+        }
         this.check_option(this);
         if this.has_thread() {
             return;

@@ -4,7 +4,7 @@
 
 use super::{Attachment, Phase};
 use crate::{
-    abstractions::net::{fastopen::SmcOnly, sock::Sock, socket::Socket},
+    abstractions::net::{attach::EventSock, fastopen::SmcOnly, sock::Sock, socket::Socket},
     smc::stats::{self, Fallen, Side},
 };
 use kernel::sync::Arc;
@@ -23,20 +23,46 @@ pub(super) fn to_plain_after(
     reason: Reason,
     peer_reason: Option<Reason>,
 ) {
+    if let Some(fallen) = turn(this, sock, reason, peer_reason) {
+        stats::fallback(sock, &fallen);
+    }
+}
+
+/// As [`to_plain`] for a connection that TCP has just made. Who waits for it is woken, then
+/// `then` is done, and then it is counted: that thread gets the sock's lock when all of it
+/// is over, and can be on its way there meanwhile. Contexts as in `Events::state_change`.
+pub(super) fn to_plain_connected(
+    this: &Arc<Attachment>,
+    sock: &EventSock<'_>,
+    reason: Reason,
+    then: impl FnOnce(),
+) {
+    let fallen = turn(this, sock, reason, None);
+    sock.default_state_change();
+    then();
+    if let Some(fallen) = fallen {
+        stats::fallback(sock, &fallen);
+    }
+}
+
+/// The socket is a plain one from here on; what is to be counted, if it has become one.
+fn turn(
+    this: &Arc<Attachment>,
+    sock: &Sock,
+    reason: Reason,
+    peer_reason: Option<Reason>,
+) -> Option<Fallen> {
     this.enter(Phase::Plain);
     sock.set_syn_smc(false);
     if let Some(proof) = SmcOnly::get() {
         proof.unset(sock);
     }
-    if Socket::become_plain(this, sock) {
-        let fallen = Fallen {
-            side: Side::Client,
-            af_smc: this.is_af_smc(),
-            reason,
-            peer_reason,
-        };
-        stats::fallback(sock, &fallen);
-    }
+    Socket::become_plain(this, sock).then(|| Fallen {
+        side: Side::Client,
+        af_smc: this.is_af_smc(),
+        reason,
+        peer_reason,
+    })
 }
 
 /// As [`to_plain`] for a socket that is not connected, and not about to be; not
