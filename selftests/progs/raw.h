@@ -7,10 +7,13 @@
 #define RAW_H
 
 #include <arpa/inet.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #define SMC_MAGIC	0xe2d4c3d9
 #define SMC_KIND	254
@@ -45,6 +48,72 @@ static inline uint16_t tcp_checksum(uint32_t source, uint32_t dest, const void *
 	uint32_t sum = checksum_add(&source, 4, IPPROTO_TCP + len);
 
 	return checksum_fold(checksum_add(segment, len, checksum_add(&dest, 4, sum)));
+}
+
+/* This end and the peer: addresses of 4 bytes, or of 16. */
+struct ends {
+	unsigned char addr[16], peer[16];
+	size_t size;
+};
+
+static inline size_t ip_len(const struct ends *e)
+{
+	return e->size == 16 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr);
+}
+
+/* The header of IP for @len bytes of TCP, where all is zero. */
+static inline void put_ip(const struct ends *e, void *packet, size_t len)
+{
+	struct ip6_hdr *ip6 = packet;
+	struct iphdr *ip = packet;
+
+	if (e->size == 16) {
+		ip6->ip6_flow = htonl(6u << 28);
+		ip6->ip6_plen = htons(len);
+		ip6->ip6_nxt = IPPROTO_TCP;
+		ip6->ip6_hlim = 64;
+		memcpy(&ip6->ip6_src, e->addr, 16);
+		memcpy(&ip6->ip6_dst, e->peer, 16);
+		return;
+	}
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_TCP;
+	memcpy(&ip->saddr, e->addr, 4);
+	memcpy(&ip->daddr, e->peer, 4);
+	ip->tot_len = htons(sizeof(*ip) + len);
+	ip->check = checksum_fold(checksum_add(ip, sizeof(*ip), 0));
+}
+
+/* How many bytes of TCP there are in a packet of @n bytes from the peer; else 0. */
+static inline ssize_t get_ip(const struct ends *e, const void *packet, ssize_t n)
+{
+	const struct ip6_hdr *ip6 = packet;
+	const struct iphdr *ip = packet;
+	ssize_t len = n - (ssize_t)ip_len(e), total;
+
+	if (len < 0)
+		return 0;
+	if (e->size == 16) {
+		if (ip6->ip6_nxt != IPPROTO_TCP || memcmp(&ip6->ip6_src, e->peer, 16) ||
+		    memcmp(&ip6->ip6_dst, e->addr, 16))
+			return 0;
+		total = ntohs(ip6->ip6_plen);
+	} else {
+		if (ip->protocol != IPPROTO_TCP || ip->ihl != 5 ||
+		    memcmp(&ip->saddr, e->peer, 4) || memcmp(&ip->daddr, e->addr, 4))
+			return 0;
+		total = ntohs(ip->tot_len) - (ssize_t)sizeof(*ip);
+	}
+	return total <= len ? total : 0;
+}
+
+static inline uint16_t ends_checksum(const struct ends *e, const void *segment, size_t len)
+{
+	uint32_t sum = checksum_add(e->addr, e->size, IPPROTO_TCP + len);
+
+	return checksum_fold(checksum_add(segment, len, checksum_add(e->peer, e->size, sum)));
 }
 
 /* The next option from @p on, skipping those without a length; NULL at the end. */

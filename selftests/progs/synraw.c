@@ -36,6 +36,8 @@
  *     bare    the same, without cookie and payload: the answer was lost
  *     ack     the last answer and what follows is acknowledged
  *     quiet   no RST at the end
+ *
+ *   ADDR and PEER are of IPv4 or of IPv6.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -43,7 +45,6 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/ether.h>
-#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -73,7 +74,7 @@ struct segment {
 
 static int fd;
 static struct sockaddr_ll peer_ll;
-static struct in_addr addr, peer;
+static struct ends ends;
 
 static size_t put_options(unsigned char *to, const struct segment *s)
 {
@@ -96,22 +97,14 @@ static size_t put_options(unsigned char *to, const struct segment *s)
 static void transmit(const struct segment *s)
 {
 	unsigned char packet[2048] = {};
-	struct iphdr *ip = (void *)packet;
-	struct tcphdr *tcp = (void *)(ip + 1);
+	struct tcphdr *tcp = (void *)(packet + ip_len(&ends));
 	size_t len = sizeof(*tcp) + put_options((void *)(tcp + 1), s);
 
 	tcp->doff = len / 4;
 	if (s->len)
 		memcpy((unsigned char *)tcp + len, s->data, s->len);
 	len += s->len;
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->ttl = 64;
-	ip->protocol = IPPROTO_TCP;
-	ip->saddr = addr.s_addr;
-	ip->daddr = peer.s_addr;
-	ip->tot_len = htons(sizeof(*ip) + len);
-	ip->check = checksum_fold(checksum_add(ip, sizeof(*ip), 0));
+	put_ip(&ends, packet, len);
 	tcp->source = htons(s->sport);
 	tcp->dest = htons(s->dport);
 	tcp->seq = htonl(s->seq);
@@ -122,8 +115,8 @@ static void transmit(const struct segment *s)
 	tcp->rst = s->rst;
 	tcp->psh = s->len > 0;
 	tcp->window = htons(64000);
-	tcp->check = tcp_checksum(ip->saddr, ip->daddr, tcp, len);
-	if (sendto(fd, packet, sizeof(*ip) + len, 0, (void *)&peer_ll, sizeof(peer_ll)) < 0)
+	tcp->check = ends_checksum(&ends, tcp, len);
+	if (sendto(fd, packet, ip_len(&ends) + len, 0, (void *)&peer_ll, sizeof(peer_ll)) < 0)
 		die("sendto");
 }
 
@@ -146,30 +139,25 @@ static void get_options(struct options *opt, const unsigned char *p, const unsig
 static int receive(struct segment *s, double until)
 {
 	static unsigned char packet[2048];
-	struct iphdr *ip = (void *)packet;
+	struct tcphdr *tcp = (void *)(packet + ip_len(&ends));
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		double left = until - now();
-		struct tcphdr *tcp;
-		ssize_t n, total;
+		ssize_t n, len;
 
 		if (left <= 0 || poll(&p, 1, left * 1000 + 1) <= 0)
 			return 0;
 		n = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
-		if (n < (ssize_t)(sizeof(*ip) + sizeof(*tcp)) || ip->protocol != IPPROTO_TCP ||
-		    ip->ihl != 5 || ip->saddr != peer.s_addr || ip->daddr != addr.s_addr)
-			continue;
-		tcp = (void *)(ip + 1);
-		total = ntohs(ip->tot_len);
-		if (total > n || total < (ssize_t)sizeof(*ip) + tcp->doff * 4 || tcp->doff < 5)
+		len = get_ip(&ends, packet, n);
+		if (len < (ssize_t)sizeof(*tcp) || len < tcp->doff * 4 || tcp->doff < 5)
 			continue;
 		*s = (struct segment){
 			.seq = ntohl(tcp->seq), .ack = ntohl(tcp->ack_seq),
 			.sport = ntohs(tcp->source), .dport = ntohs(tcp->dest),
 			.syn = tcp->syn, .ackf = tcp->ack, .fin = tcp->fin, .rst = tcp->rst,
 			.data = (unsigned char *)tcp + tcp->doff * 4,
-			.len = total - sizeof(*ip) - tcp->doff * 4,
+			.len = len - tcp->doff * 4,
 		};
 		get_options(&s->opt, (void *)(tcp + 1), s->data);
 		return 1;
@@ -292,6 +280,13 @@ static void on_segment(const struct segment *in, unsigned short port, const stru
 	if (!c->up) {
 		printf("up%s\n", c->odd ? "" : " without oddities");
 		c->up = 1;
+	}
+	if (in->syn) {
+		/* Ours has crossed one of the peer's, which wants an answer. */
+		out.seq = c->snd;
+		out.ack = c->rcv;
+		transmit(&out);
+		return;
 	}
 	if (in->len && in->seq == c->rcv)
 		on_data(c, in);
@@ -446,16 +441,21 @@ static int ask(unsigned short port, unsigned short dport, char **words)
 int main(int argc, char **argv)
 {
 	struct ether_addr mac;
+	int family;
 
-	if (argc < 8 || inet_pton(AF_INET, argv[3], &addr) != 1 ||
-	    inet_pton(AF_INET, argv[5], &peer) != 1 || !ether_aton_r(argv[6], &mac)) {
+	if (argc < 8)
+		return 2;
+	family = strchr(argv[3], ':') ? AF_INET6 : AF_INET;
+	ends.size = family == AF_INET6 ? 16 : 4;
+	if (inet_pton(family, argv[3], ends.addr) != 1 ||
+	    inet_pton(family, argv[5], ends.peer) != 1 || !ether_aton_r(argv[6], &mac)) {
 		fprintf(stderr, "usage: see the head of synraw.c\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
+	peer_ll.sll_protocol = htons(family == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP);
+	fd = socket(AF_PACKET, SOCK_DGRAM, peer_ll.sll_protocol);
 	peer_ll.sll_family = AF_PACKET;
-	peer_ll.sll_protocol = htons(ETH_P_IP);
 	peer_ll.sll_ifindex = if_nametoindex(argv[2]);
 	peer_ll.sll_halen = ETH_ALEN;
 	memcpy(peer_ll.sll_addr, &mac, ETH_ALEN);
