@@ -12,6 +12,9 @@
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
 ODD=10.99.0.3
+# Of IPv6, with that address in one of IPv6, if the environment says so.
+CLIENT_SOCKET="43 ${SMC_RS_MAPPED:-0}" TO=$ODD
+[ -z "${SMC_RS_MAPPED:-}" ] || TO=::ffff:$ODD
 # Each case has a port of its own, as what goes wrong is remembered.
 PORTS=$(echo {5001..5020})
 slow_wire
@@ -21,8 +24,8 @@ known() {
 		on client "ip neigh replace $ODD lladdr \$PEER_MAC dev eth0 nud permanent" &&
 		on server "ip addr add $ODD/24 dev eth0; for p in $PORTS; do
 			stream server 43 0 \$p 100 > /dev/null & done; wait_listen 5020" &&
-		on client "for p in $PORTS; do stream client 43 0 $ODD \$p 1 10 || exit; done;
-			stream client 43 0 $ODD 5001 1 10 && stream client 43 0 $ODD 5001 1 10" &&
+		on client "for p in $PORTS; do stream client $CLIENT_SOCKET $TO \$p 1 10 || exit; done;
+			stream client $CLIENT_SOCKET $TO 5001 1 10 && stream client $CLIENT_SOCKET $TO 5001 1 10" &&
 		counters client TAKEN=1 &&
 		on server "pkill -x stream; ip addr del $ODD/24 dev eth0; ! ip addr | grep -w $ODD"
 }
@@ -40,7 +43,7 @@ answer() {
 	payload=$(sed -n 's/^syn payload=\([1-9][0-9]*\) .*/\1/p' "$SMC_RS_TEST_OUT/odd.$port" | head -n 1)
 	return $status
 }
-talks() { answer "$1" "stream client 43 0 $ODD $1 1 100" "${@:2}"; }
+talks() { answer "$1" "stream client $CLIENT_SOCKET $TO $1 1 100" "${@:2}"; }
 fails() { ! talks "$@"; }
 odd() { tr '\n' ' ' < "$SMC_RS_TEST_OUT/odd.$1" | grep -E "$2"; }
 
@@ -62,8 +65,8 @@ crossed() { talks 5007 cross && anew 5007; }
 crossed_smc() { talks 5008 cross smc && anew 5008; }
 lost_stripped() { talks 5009 lose && anew 5009 "$BARE "; }
 answer_lost_stripped() { talks 5017 all lose && anew 5017 "$BARE "; }
-nonblocking() { answer 5010 "nonblock 43 0 $ODD 5010" && odd 5010 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5010 clc; }
-impatient() { answer 5011 "nonblock 43 0 $ODD 5011 again" && odd 5011 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5011 clc; }
+nonblocking() { answer 5010 "nonblock $CLIENT_SOCKET $TO 5010" && odd 5010 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5010 clc; }
+impatient() { answer 5011 "nonblock $CLIENT_SOCKET $TO 5011 again" && odd 5011 "^ready syn payload=[1-9].* rst syn payload=0 smc=0 .* read 5 $" && ! odd 5011 clc; }
 
 # A round trip more than TCP has, and not another one: each of these ports has one try.
 one_more() {
@@ -72,7 +75,7 @@ one_more() {
 			synraw respond eth0 $ODD \$p \$PEER \$PEER_MAC 12 > /run/odd.\$p & done
 			for p in 5000 $ports; do wait_for 5 grep ready /run/odd.\$p || exit; done" &&
 		delay && rtts_each 2 $ODD 5000 5000 5000 && within 1.00 1.25 2.00 2.40 &&
-		rtts_each 43 $ODD $ports && within 2.00 2.60 3.00 3.70
+		rtts_each "$CLIENT_SOCKET" $TO $ports && within 2.00 2.60 3.00 3.70
 	status=$?
 	no_delay
 	return $status

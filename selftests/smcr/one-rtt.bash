@@ -50,9 +50,10 @@ no_delay() { both 'tc qdisc del dev eth0 root'; }
 # rtts FAMILY PORT N: so many connections, 5 bytes there and back
 rtts() { on client "stream client $1 0 \$PEER $2 $3 5" | tee "$SMC_RS_TEST_OUT/rtts"; }
 
-# rtts_each FAMILY ADDR PORT...: one to each of these
+# rtts_each FAMILY ADDR PORT...: one to each of these; FAMILY may have a PROTO with it
 rtts_each() {
-	on client "for p in ${*:3}; do stream client $1 0 $2 \$p 1 5 || exit; done" | tee "$SMC_RS_TEST_OUT/rtts"
+	[[ $1 == *" "* ]] || set -- "$1 0" "${@:2}"
+	on client "for p in ${*:3}; do stream client $1 $2 \$p 1 5 || exit; done" | tee "$SMC_RS_TEST_OUT/rtts"
 	return "${PIPESTATUS[0]}"
 }
 
