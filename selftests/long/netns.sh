@@ -11,9 +11,12 @@
 # The end of that interface in the first namespace goes with the other one, when that
 # has really gone.
 #
+# What is known of listeners, and whether proposals go with SYNs, is each namespace's own.
+#
 # hosts: server=smc_rs client=smc_rs
 # limit: 300
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
 # In a guest: a namespace NAME with the addresses NET.1 in the first one and NET.2, and
 # its end.
@@ -116,6 +119,38 @@ listener() {
 		leave server green && told client 10.93.0.2 && groups 0
 }
 
+# Two namespaces, of which one may not put proposals into SYNs for now.
+three() { on client "for i in 1 2 3; do ip netns exec $1 stream client 43 0 \$PEER 5000 1 100 || exit; done"; }
+# has NAME PEERS COUNTER...: so many listeners it knows, and this it has counted
+has() {
+	local name=$1 peers=$2 line c
+	shift 2
+	line=$(on client "ip netns exec $name smcnl dump fastopen")
+	echo "$name: $line"
+	[ "$(on client "ip netns exec $name smcnl dump peers" | tee /dev/stderr | grep -c 'PORT=5000 STATE=1')" = "$peers" ] || return
+	for c; do
+		grep -qw "$c" <<< "$line" || return
+	done
+}
+# payloads NET: in SYNs from there
+payloads() { wire "ip.src == $1.2 && tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.len > 0" tcp.len | wc -l; }
+switch() { on client "ip netns exec $1 sysctl -q -w net.smc.fastopen=$2"; }
+apart() {
+	on server 'sysctl -q -w net.ipv4.tcp_fastopen=3' && on client 'smcnl peers-flush' &&
+		enter "$BLUE" && enter "$RED" && switch red 2 &&
+		on client 'for n in "" "ip netns exec blue"; do [ "$($n sysctl -n net.smc.fastopen)" = 3 ] || exit; done' &&
+		three red && three blue && has red 0 UNKNOWN=0 NO_COOKIE=0 SENT=0 && has blue 1 UNKNOWN=1 NO_COOKIE=1 TAKEN=1 &&
+		[ "$(payloads 10.94.0)" = 0 ] && [ "$(payloads 10.95.0)" = 1 ]
+}
+own() {
+	switch red 1 && switch blue 0 && three red && three blue && has red 1 UNKNOWN=1 NO_COOKIE=1 TAKEN=1 &&
+		has blue 1 TAKEN=1 && [ "$(payloads 10.94.0)" = 1 ] && [ "$(payloads 10.95.0)" = 1 ] &&
+		on client '[ -z "$(smcnl dump peers)" ] && ip netns exec blue smcnl peers-flush' &&
+		has blue 0 && has red 1 && three red && has red 1 UNKNOWN=1 NO_COOKIE=1 TAKEN=4
+	local status=$?
+	leave client blue && leave client red && told server 10.95.0.2 && told server 10.94.0.2 && groups 0 && return $status
+}
+
 gone() {
 	both 'sysctl -q -w net.ipv4.ip_forward=0'
 	both 'pkill -x "stream|swarm"; quiet() { ! smcnl dump lgr-smcr | grep "CONNS_NUM=[1-9]" && ! smcnl sockets | grep .; }
@@ -123,7 +158,7 @@ gone() {
 		both 'wait_for 30 modules_out'
 }
 
-plan 8
+plan 10
 check "a namespace beside the first one" prepare
 check "its connections have RDMA" eval 'enter "$BLUE" && rdma $BLUE'
 check "it ends with twenty that are open" open
@@ -131,5 +166,7 @@ check "of two at a time both have RDMA" two
 check "one of them ends, and nothing of the other one" one_of_two
 check "eight more end while connections come and go" busy
 check "one with a listener ends" listener
+check "of two that connect to a listener one remembers it, the other may not" apart
+check "each has its memory, its switch, its cookies and its counters" own
 check "nothing is left" gone
 finish
