@@ -62,20 +62,38 @@ known_there() {
 	six=$(on client 'cat /sys/class/net/eth0.6/ifindex') && peers client "IF=$six .*PORT=5000 STATE=1" &&
 		! peers client "IF=$(on client 'cat /sys/class/net/eth0.5/ifindex') "
 }
-# Rules come and go between the lookup that the proposal is made by and that of TCP. By
-# either VLAN the server can be reached now; its answers come by VLAN 6.
-changes() {
+# By either VLAN the server can be reached now; its answers come by VLAN 6.
+both_ways() {
 	on server 'ip link add link eth0 name eth0.5 type vlan id 5 && ip link set eth0.5 up &&
 			ip addr add 10.96.0.1/24 dev eth0.5' &&
-		on -t 100 client "
-			sysctl -q -w net.ipv4.conf.{all,eth0/6}.rp_filter=0
-			for i in {1..5000}; do echo rule add to $THERE table 106; echo rule del table 106; done > /run/batch
-			ip -batch /run/batch & stream client 43 0 $THERE 5000 200 20 > /run/many; s=\$?
-			kill \$!; wait; while ip rule del table 106 2> /dev/null; do :; done
-			exit \$s"
+		on client 'sysctl -q -w net.ipv4.conf.{all,eth0/6}.rp_filter=0'
+}
+# The route is another one for the SYN than for the lookup that the proposal was made by,
+# each time: there is no port of the client's before TCP has chosen one. The proposal goes
+# the way of the SYN, and RDMA that of the proposal.
+other_way() {
+	local before saved status
+	rule 'prio 200' && on client 'ip rule add prio 100 ipproto tcp sport 1024-65534 table main' &&
+		before=$(syns 5 5000) saved=$(counted client SAVED) &&
+		on client "stream client 43 0 $THERE 5000 50 20 > /run/many && nonblock 43 0 $THERE 5000" &&
+		[ $(($(syns 5 5000) - before)) -ge 49 ] && [ $(($(counted client SAVED) - saved)) -ge 49 ] &&
+		counters client BROKEN=0 NOT_SMC=0
+	status=$?
+	on client 'ip rule del prio 100; ip rule del prio 200'
+	return $status
+}
+# Rules come and go between the one and the other.
+changes() {
+	local before
+	before=$(syns 5 5000)
+	on -t 100 client "
+		for i in {1..5000}; do echo rule add to $THERE table 106; echo rule del table 106; done > /run/batch
+		ip -batch /run/batch & stream client 43 0 $THERE 5000 200 20 > /run/many; s=\$?
+		kill \$!; wait; while ip rule del table 106 2> /dev/null; do :; done
+		exit \$s"
 	local status=$?
+	echo "of 200 connections $(($(syns 5 5000) - before)) had their proposal on the other VLAN" > "$SMC_RS_TEST_OUT/figures"
 	on server 'ip link del eth0.5'
-	echo "of 200 connections $(syns 5 5000) had their proposal on the other VLAN" > "$SMC_RS_TEST_OUT/figures"
 	[ $status = 0 ] && counters client BROKEN=0
 }
 gone() {
@@ -105,7 +123,7 @@ vrf() {
 	return $status
 }
 
-plan 12
+plan 14
 check "two VLANs, and a server on one of them" vlans
 check "without a rule there is nobody" nobody
 check "a mark" mark
@@ -115,6 +133,8 @@ check "a port" port
 check "a device that the application names" device
 check "a mapped address of IPv4" mapped
 check "the listener is known by that way, and by no other" known_there
+check "the server can be reached by either VLAN" both_ways
+check "the SYN goes another way than the one that was looked up" other_way
 told "rules that come and go meanwhile" changes
 check "the VLANs go, and the other way works" gone
 check "a VRF, with a RoCE port" vrf
