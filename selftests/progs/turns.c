@@ -102,8 +102,8 @@ int main(int argc, char **argv)
 	static struct kind kinds[MAX_KINDS];
 	struct in_addr addr;
 
-	if (n < 1 || n > MAX_KINDS || inet_pton(AF_INET, argv[1], &addr) != 1 ||
-	    (rounds = atoi(argv[2])) < 1) {
+	rounds = argc > 2 ? atoi(argv[2]) : 0;
+	if (n < 1 || n > MAX_KINDS || rounds < 1 || inet_pton(AF_INET, argv[1], &addr) != 1) {
 		fprintf(stderr, "usage: see the head of turns.c\n");
 		return 2;
 	}
