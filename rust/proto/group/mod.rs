@@ -25,7 +25,8 @@
 //!   positive answer it is. That is safe: a side writes only with keys that it
 //!   knows ([`PeerTable::token`]), and asks for those it will need before it
 //!   lets a link be added.
-//! - DELETE LINK of all links ends the group from any state.
+//! - DELETE LINK of all links ends the group from any state. What a host does before and
+//!   after it: [`Departure`].
 //!
 //! # When CONFIRM RKEY may be skipped
 //!
@@ -34,6 +35,7 @@
 mod action;
 mod add;
 mod delete;
+mod departure;
 mod flow;
 mod keys;
 mod link;
@@ -45,6 +47,7 @@ mod timer;
 mod transmit;
 
 pub use action::{Action, AddError, EndReason, FirstError};
+pub use departure::Departure;
 pub use keys::{LocalKeys, PeerKeys, PeerRmb, PeerRow, PeerTable};
 pub use link::{End, Link, LinkState, Slot};
 pub use receive::{Ignored, Received};

@@ -23,11 +23,10 @@ use crate::{
 };
 use core::sync::atomic::Ordering;
 use kernel::{prelude::*, sync::Arc};
-use leave::Farewell;
 use smc_proto::{
     group::{
-        self as machine, Action, AddError, Announce, Config, End, Group as Machine, Millis,
-        PeerKeys, PeerRow, PeerTable, Received, RkeyError, RmbId, Role, Slot, MAX_RMBS,
+        self as machine, Action, AddError, Announce, Config, Departure, End, Group as Machine,
+        Millis, PeerKeys, PeerRow, PeerTable, Received, RkeyError, RmbId, Role, Slot, MAX_RMBS,
     },
     wire::{
         clc::Reason,
@@ -118,15 +117,9 @@ pub(super) struct Llc {
     met: bool,
     /// Something waits for a slot.
     starved: bool,
-    /// The link goes.
-    farewell: Option<Farewell>,
-    /// The group is to end, for that reason and by then.
-    leaving: Option<(DeleteReason, Millis)>,
-    /// The peer had connections when its end began.
-    had_conns: bool,
-    /// The connections have been aborted, as the group is about to end.
-    aborted: bool,
-    /// They know that it is at its end.
+    /// How far the group is on its way out.
+    departure: Departure,
+    /// The connections know that it is at its end.
     told: bool,
 }
 
@@ -150,7 +143,8 @@ impl Llc {
         Ok(KVVec::from_elem(PeerRow::default(), MAX_RMBS, GFP_KERNEL)?)
     }
 
-    pub(super) fn new(rows: KVVec<PeerRow>) -> Self {
+    /// With a peer that may be a C module.
+    pub(super) fn new(rows: KVVec<PeerRow>, c_peer: bool) -> Self {
         Self {
             machine: None,
             keys: PeerTable::new(rows),
@@ -158,10 +152,7 @@ impl Llc {
             gid: None,
             met: false,
             starved: false,
-            farewell: None,
-            leaving: None,
-            had_conns: false,
-            aborted: false,
+            departure: Departure::new(c_peer),
             told: false,
         }
     }
@@ -308,11 +299,8 @@ impl Llc {
         self.take_events(group, now, gid_gone);
         self.receive(group, now);
         if let Some(machine) = self.machine.as_ref().filter(|m| m.is_ending()) {
-            // Whoever has begun it: nothing can be announced any more.
-            group.set_life(Life::Closing);
-            if !machine.is_ended() {
-                self.abort_conns(group);
-            }
+            let ended = machine.is_ended();
+            self.close(group, ended);
         }
         self.poll(group, now);
         self.part(now);
@@ -453,9 +441,7 @@ impl Llc {
             Action::ConnectLink(slot) => machine.link_connected(now, slot, false),
             // What was posted before the message that follows arrives before it.
             Action::DrainLink(slot) => machine.link_drained(now, slot),
-            Action::FreeLink(Slot::S0) => {
-                self.farewell = Some(Farewell::of(group, self.had_conns, now))
-            }
+            Action::FreeLink(Slot::S0) => self.departure.part(now, group.conn_count()),
             Action::FreeLink(slot) => machine.link_freed(now, slot),
             Action::RkeyUsable(rmb) => group.waits.settle(What::Key(rmb), Outcome::There),
             Action::RkeyRefused(rmb, _) => {

@@ -182,7 +182,7 @@ impl Group {
                 conns <- new_spinlock_bh!(conns::Conns::new(), "Group::conns"),
                 pool <- new_spinlock_bh!(Pool::new(), "Group::pool"),
                 waits <- Waits::new(),
-                llc <- new_mutex!(Llc::new(rows), "Group::llc"),
+                llc <- new_mutex!(Llc::new(rows, !spec.peer_is_ours), "Group::llc"),
                 spec,
             }? Error)),
             GFP_KERNEL,

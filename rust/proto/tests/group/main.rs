@@ -11,6 +11,7 @@ mod add_keys;
 mod add_offer;
 mod add_steps;
 mod delete;
+mod departure;
 mod ending;
 mod first;
 mod rkey;
