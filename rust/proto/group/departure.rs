@@ -111,6 +111,11 @@ impl Departure {
         };
     }
 
+    /// Whether the group is at its end, and its link is still there.
+    pub const fn is_parting(&self) -> bool {
+        matches!(self.stage, Stage::Parting { .. })
+    }
+
     /// Whether the link goes now; from then on there is none. `under_way`: messages of
     /// ours have not left yet. `peer_gone`: see
     /// [`Group::is_peer_gone`](super::Group::is_peer_gone).

@@ -111,16 +111,19 @@ pub(super) struct Llc {
     machine: Option<Machine>,
     /// Keys of the peer's RMBs.
     keys: PeerTable<KVVec<PeerRow>>,
-    link: Option<QpRef<Link>>,
-    gid: Option<GidRef>,
-    /// The queue pair takes requests.
-    met: bool,
+    first: Option<FirstLink>,
     /// Something waits for a slot.
     starved: bool,
     /// How far the group is on its way out.
     departure: Departure,
-    /// The connections know that it is at its end.
-    told: bool,
+}
+
+/// The group's link, from when there is its queue pair to when that is closed.
+struct FirstLink {
+    qp: QpRef<Link>,
+    gid: GidRef,
+    /// The queue pair takes requests.
+    met: bool,
 }
 
 /// What has become of a group.
@@ -148,12 +151,9 @@ impl Llc {
         Self {
             machine: None,
             keys: PeerTable::new(rows),
-            link: None,
-            gid: None,
-            met: false,
+            first: None,
             starved: false,
             departure: Departure::new(c_peer),
-            told: false,
         }
     }
 
@@ -163,25 +163,28 @@ impl Llc {
         config: Config,
         local: End,
         peer: End,
-        link: QpRef<Link>,
+        qp: QpRef<Link>,
         gid: GidRef,
     ) {
         self.machine = Some(Machine::new(config, local, peer));
-        self.link = Some(link);
-        self.gid = Some(gid);
+        self.first = Some(FirstLink {
+            qp,
+            gid,
+            met: false,
+        });
     }
 
     pub(super) fn link(&self) -> Option<QpRef<Link>> {
-        self.link.clone()
+        self.first.as_ref().map(|first| first.qp.clone())
     }
 
     pub(super) fn port(&self) -> Option<u32> {
-        self.gid.as_ref().map(GidRef::port)
+        self.first.as_ref().map(|first| first.gid.port())
     }
 
     pub(super) fn describe_link(&self) -> Option<(machine::Link, GidRef)> {
         let link = *self.machine.as_ref()?.link(Slot::S0);
-        Some((link, self.gid.clone()?))
+        Some((link, self.first.as_ref()?.gid.clone()))
     }
 
     pub(super) fn local_end(&self) -> Option<End> {
@@ -189,7 +192,7 @@ impl Llc {
     }
 
     pub(super) fn is_met(&self) -> bool {
-        self.met
+        self.first.as_ref().is_some_and(|first| first.met)
     }
 
     /// See [`Group::meet`].
@@ -199,25 +202,27 @@ impl Llc {
         path: &Path,
         peer: End,
     ) -> Result<(), Reason> {
-        let (Some(machine), Some(link), Some(gid)) = (&mut self.machine, &self.link, &self.gid)
-        else {
+        let (Some(machine), Some(first)) = (&mut self.machine, &mut self.first) else {
             return Err(Reason::NoActiveLink);
         };
         let mtu = peer.mtu.bits().min(path.mtu().bits());
-        link.ready_to_receive(&rdma::Path {
-            gid,
-            dgid: peer.gid.0,
-            dmac: path.first_hop(peer.mac).0,
-            dest_qpn: peer.qpn.get(),
-            rq_psn: peer.psn.get(),
-            mtu: Mtu::from_number(mtu).ok_or(Reason::LinkNotReady)?,
-            hop_limit: if path.is_direct() { 1 } else { 64 },
-        })
-        .map_err(|_| Reason::LinkNotReady)?;
+        first
+            .qp
+            .ready_to_receive(&rdma::Path {
+                gid: &first.gid,
+                dgid: peer.gid.0,
+                dmac: path.first_hop(peer.mac).0,
+                dest_qpn: peer.qpn.get(),
+                rq_psn: peer.psn.get(),
+                mtu: Mtu::from_number(mtu).ok_or(Reason::LinkNotReady)?,
+                hop_limit: if path.is_direct() { 1 } else { 64 },
+            })
+            .map_err(|_| Reason::LinkNotReady)?;
         machine.set_peer(peer);
         if machine.role() == Role::Server {
-            link.ready_to_send().map_err(|_| Reason::LinkNotReady)?;
-            self.met = true;
+            let ready = first.qp.ready_to_send();
+            ready.map_err(|_| Reason::LinkNotReady)?;
+            first.met = true;
             self.register(group)?;
         }
         if let Some(machine) = &mut self.machine {
@@ -239,14 +244,14 @@ impl Llc {
     }
 
     fn register_due(&mut self, group: &Arc<Task<Group>>) -> Result<(), Reason> {
-        let link = self.link.as_ref().ok_or(Reason::NoActiveLink)?;
+        let first = self.first.as_ref().ok_or(Reason::NoActiveLink)?;
         loop {
             let due = group.pool.lock().due();
             let Some((rmb, mr)) = due else {
                 return Ok(());
             };
             // Without a slot the group's task comes back to it.
-            let Some(slot) = llc_slot(link) else {
+            let Some(slot) = llc_slot(&first.qp) else {
                 self.starved = true;
                 return Ok(());
             };
@@ -286,8 +291,8 @@ impl Llc {
 
     /// Lets connections have slots, unless something of the group waits for one.
     fn share_slots(&self) {
-        if let (Some(link), false) = (&self.link, self.starved) {
-            llc_done(link);
+        if let (Some(first), false) = (&self.first, self.starved) {
+            llc_done(&first.qp);
         }
     }
 
@@ -295,6 +300,7 @@ impl Llc {
     /// more.
     pub(super) fn advance(&mut self, group: &Arc<Task<Group>>, gid_gone: bool) -> Course {
         let now = clc::now();
+        let parting = self.departure.is_parting();
         self.starved = false;
         self.take_events(group, now, gid_gone);
         self.receive(group, now);
@@ -308,9 +314,9 @@ impl Llc {
         self.share_slots();
         if !self.machine.as_ref().is_some_and(Machine::is_ended) {
             Course::Runs
-        } else if self.link.is_none() {
+        } else if self.first.is_none() {
             Course::Over
-        } else if core::mem::replace(&mut self.told, true) {
+        } else if parting {
             Course::Runs
         } else {
             Course::Ends
@@ -334,7 +340,11 @@ impl Llc {
         if group.wishes.sent.swap(false, Ordering::AcqRel) {
             machine.send_done(now);
         }
-        if self.link.as_ref().is_some_and(|link| link.take_heard()) {
+        if self
+            .first
+            .as_ref()
+            .is_some_and(|first| first.qp.take_heard())
+        {
             machine.heard(now, Slot::S0);
         }
         if group.wishes.broken.swap(false, Ordering::AcqRel) {
@@ -359,7 +369,7 @@ impl Llc {
             machine.terminate(now, reason);
         }
         machine.handle_timeout(now);
-        if self.met && self.register_due(group).is_err() {
+        if self.is_met() && self.register_due(group).is_err() {
             if let Some(machine) = &mut self.machine {
                 machine.link_down(now, Slot::S0);
             }
@@ -368,11 +378,11 @@ impl Llc {
 
     /// Takes what came, as long as an answer could be sent.
     fn receive(&mut self, group: &Arc<Task<Group>>, now: Millis) {
-        while let (Some(machine), Some(link)) = (&mut self.machine, &self.link) {
+        while let (Some(machine), Some(first)) = (&mut self.machine, &self.first) {
             if group.inbox.lock().is_empty() {
                 return;
             }
-            let Some(place) = llc_slot(link) else {
+            let Some(place) = llc_slot(&first.qp) else {
                 self.starved = true;
                 return;
             };
@@ -386,7 +396,7 @@ impl Llc {
             let got = machine.receive(now, slot, message, &Keys(group), keys, &mut reply);
             group.set_keys_full(keys.is_full());
             if got == Received::Reply {
-                let posted = link.post_llc(place, &reply, false);
+                let posted = first.qp.post_llc(place, &reply, false);
                 if posted.is_err() {
                     machine.link_down(now, slot);
                 }
@@ -395,11 +405,11 @@ impl Llc {
     }
 
     fn transmit(&mut self, group: &Arc<Task<Group>>, now: Millis) {
-        while let (Some(machine), Some(link)) = (&mut self.machine, &self.link) {
+        while let (Some(machine), Some(first)) = (&mut self.machine, &self.first) {
             if !machine.owed().message {
                 return;
             }
-            let Some(place) = llc_slot(link) else {
+            let Some(place) = llc_slot(&first.qp) else {
                 self.starved = true;
                 return;
             };
@@ -408,7 +418,7 @@ impl Llc {
                 return;
             };
             let bytes = message.get(..sent.len).unwrap_or_default();
-            if link.post_llc(place, bytes, sent.confirm).is_err() {
+            if first.qp.post_llc(place, bytes, sent.confirm).is_err() {
                 machine.link_down(now, sent.slot);
             }
         }
@@ -483,12 +493,11 @@ impl Llc {
 
     /// Client: the server has been heard on the link.
     fn enable(&mut self, group: &Arc<Task<Group>>) -> bool {
-        let ready = self
-            .link
-            .as_ref()
-            .is_some_and(|link| link.ready_to_send().is_ok());
-        self.met = ready;
-        let enabled = ready && self.register_due(group).is_ok();
+        let Some(first) = &mut self.first else {
+            return false;
+        };
+        first.met = first.qp.ready_to_send().is_ok();
+        let enabled = first.met && self.register_due(group).is_ok();
         if enabled {
             // Before the answer leaves: who has it may name the group to the next
             // connection, and say so by TCP before anything else is done here.

@@ -26,6 +26,7 @@ fn a_group_that_stays_has_nothing_to_do() {
         assert_eq!(d.due(T, unasked), None);
         assert_eq!(d.next_time(T, true), None);
         assert!(!d.parts(T, false, true));
+        assert!(!d.is_parting());
     }
 }
 
@@ -112,7 +113,9 @@ fn a_link_goes_once() {
     d.part(T, 1);
     assert!(!d.begin(T, Program, 1));
     assert!(!d.delete(1));
+    assert!(d.is_parting());
     assert!(d.parts(T, false, true));
+    assert!(!d.is_parting());
     assert!(!d.parts(at(9_000), false, true));
     assert_eq!(d.next_time(at(9_000), true), None);
     assert!(!d.begin(at(9_000), Program, 1));

@@ -21,7 +21,8 @@ impl Llc {
     }
 
     fn is_under_way(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.llc_under_way())
+        let first = self.first.as_ref();
+        first.is_some_and(|first| first.qp.llc_under_way())
     }
 
     /// The group is to end.
@@ -55,11 +56,9 @@ impl Llc {
         if !self.departure.parts(now, self.is_under_way(), peer_gone) {
             return;
         }
-        if let Some(link) = self.link.take() {
-            link.close();
+        if let Some(first) = self.first.take() {
+            first.qp.close();
         }
-        self.gid = None;
-        self.met = false;
         self.keys.clear(Slot::S0);
         if let Some(machine) = &mut self.machine {
             machine.link_freed(now, Slot::S0);
