@@ -7,24 +7,24 @@
 //! `smc_proto`, which it drives (`llc.rs`).
 
 mod conns;
+mod contact;
+mod events;
+mod inbox;
 mod link;
 mod llc;
 mod peers;
 mod pool;
 
 pub(crate) use conns::Seat;
+pub(crate) use events::{
+    device_gone, gids_changed, is_only_device, links_through, net_gone, port_down,
+};
 pub(crate) use link::{cdc_slot, CdcSlot, Link};
 pub(crate) use peers::{find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
 pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
 use super::{
-    clc,
-    conn::Conn,
-    device::Device,
-    netns::NetData,
-    path::Path,
-    sysctl::BufType,
-    wait::{Wait, Waits, Waker, What},
+    clc, conn::Conn, device::Device, netns::NetData, path::Path, sysctl::BufType, wait::Waits,
 };
 use crate::abstractions::{
     rdma::{GidRef, Pd, QpRef},
@@ -33,16 +33,16 @@ use crate::abstractions::{
     work::{Run, Task, Workqueue, WorkqueueRegistration},
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
+use inbox::Inbox;
 use kernel::{
     c_str, new_mutex,
     prelude::*,
     sync::{Arc, Mutex},
 };
-use llc::{Course, Inbox, Llc, NotKept};
+use llc::{Course, Llc};
 use pool::Pool;
 use smc_proto::{
-    group::{self as machine, Announce, Config, End, Millis, RmbId, Slot, Times},
-    handshake::Negotiated,
+    group::{self as machine, Config, End, Slot, Times},
     wire::{
         clc::{OsType, Reason, Version},
         ext::Features,
@@ -53,10 +53,6 @@ use smc_proto::{
 
 /// Where link groups are tended.
 static GROUPS: Workqueue = Workqueue::new();
-
-/// By how much longer the client keeps a group without connections than the server,
-/// in milliseconds, so as not to use one that is about to go (smc_core.c).
-const IDLE_CLIENT_MORE: u32 = 10_000;
 
 /// How long the peers of all groups are told, in rounds of so many milliseconds.
 const FAREWELL_ROUNDS: u32 = 200;
@@ -322,206 +318,6 @@ impl Group {
     pub(crate) fn local_end(&self) -> Option<End> {
         self.llc.lock().local_end()
     }
-
-    // ---- what handshakes want ----
-
-    /// The seat of the connection that makes the group. Any context.
-    pub(crate) fn first_seat(this: &Arc<Task<Self>>) -> Option<Seat> {
-        Seat::take(this)
-    }
-
-    /// First contact: the peer's end is known. Brings the queue pair to "ready to
-    /// receive", the server's to "ready to send", and waits for the other end.
-    /// Process context.
-    ///
-    /// # Errors
-    ///
-    /// Why the handshake fails.
-    pub(crate) fn meet(
-        this: &Arc<Task<Self>>,
-        path: &Path,
-        peer: End,
-        agreed: &Negotiated,
-    ) -> Result<(), Reason> {
-        *this.host.lock() = (agreed.peer_os, agreed.peer_host);
-        this.far.qpn.store(peer.qpn.get(), Ordering::Release);
-        this.llc.lock().meet(this, path, peer)?;
-        Task::kick(this);
-        Ok(())
-    }
-
-    /// Has `waker` woken when `what` has come out. Process context.
-    ///
-    /// # Errors
-    ///
-    /// [`Reason::NoMemory`].
-    pub(crate) fn wait_for(&self, what: What, waker: &Waker) -> Result<Arc<Wait>, Reason> {
-        self.waits.add(what, waker).map_err(|_| Reason::NoMemory)
-    }
-
-    /// Nobody waits for that any more: the group need not keep the handshake. Any
-    /// context.
-    pub(crate) fn forget_wait(&self, wait: &Arc<Wait>) {
-        self.waits.forget(wait);
-    }
-
-    /// A CLC message is to tell the peer the key of `rmb`; what has to be waited
-    /// for before. Process context.
-    ///
-    /// # Errors
-    ///
-    /// Why it may not.
-    pub(crate) fn announce(
-        this: &Arc<Task<Self>>,
-        rmb: RmbId,
-        waker: &Waker,
-    ) -> Result<Option<Arc<Wait>>, Reason> {
-        let mut llc = this.llc.lock();
-        let registered = || this.pool.lock().registration(rmb) == pool::Registration::Done;
-        if llc.is_met() && !registered() {
-            let wait = this.wait_for(What::Registration(rmb), waker)?;
-            llc.register(this).inspect_err(|_| {
-                this.waits.forget(&wait);
-                Self::on_link_broken(this);
-            })?;
-            // It may have come to its end before there was somebody to tell.
-            if !registered() {
-                return Ok(Some(wait));
-            }
-            this.waits.forget(&wait);
-        }
-        match llc.announce(rmb) {
-            Ok(Announce::Ready) => Ok(None),
-            Ok(Announce::Wait) => {
-                let wait = this.wait_for(What::Key(rmb), waker)?;
-                drop(llc);
-                Task::kick(this);
-                Ok(Some(wait))
-            }
-            Err(_) => Err(Reason::RegisterBuffer),
-        }
-    }
-
-    /// The peer has answered a CLC message that told the key of `rmb`. Process
-    /// context.
-    pub(crate) fn proven(&self, rmb: RmbId) {
-        self.llc.lock().proven(rmb);
-    }
-
-    /// The peer's memory for one connection: key and address on the link.
-    /// Process context.
-    ///
-    /// # Errors
-    ///
-    /// [`Reason::RemoteKeys`] if it has told too many.
-    pub(crate) fn learn_key(&self, token: smc_proto::wire::llc::Rtoken) -> Result<(), Reason> {
-        self.llc.lock().learn_key(self, token)
-    }
-
-    /// Whether the peer has told all keys that it may.
-    fn set_keys_full(&self, full: bool) {
-        self.far.keys_full.store(full, Ordering::Relaxed);
-    }
-
-    /// Server: whether a connection may be given to it, if it has a place. One with an
-    /// RMB that the peer has not told of yet would fail.
-    fn is_choosable(&self) -> bool {
-        self.is_open() && !self.far.keys_full.load(Ordering::Relaxed)
-    }
-
-    /// The peer does not know the group: it takes no more connections, and ends.
-    /// Any context.
-    pub(crate) fn end(this: &Arc<Task<Self>>) {
-        this.set_life(Life::Closing);
-        this.wishes.end.store(true, Ordering::Release);
-        Task::kick(this);
-    }
-
-    // ---- what happens to it ----
-
-    /// The last connection has gone. Any context.
-    fn on_idle(this: &Arc<Task<Self>>) {
-        let now = clc::now();
-        this.idle_since.store(now.0.max(1), Ordering::SeqCst);
-        // Most often the task looks after the link before that anyway.
-        let until = now.after(this.idle_time());
-        if !this.has_ended() && until.0 < this.runs_at.load(Ordering::SeqCst) {
-            Task::kick(this);
-        }
-    }
-
-    fn idle_time(&self) -> u32 {
-        let more = if self.spec.key.server {
-            0
-        } else {
-            IDLE_CLIENT_MORE
-        };
-        self.spec.idle.saturating_add(more)
-    }
-
-    /// When the group goes, if it is idle.
-    fn idle_until(&self) -> Option<Millis> {
-        if self.conn_count() != 0 {
-            return None;
-        }
-        let since = self.idle_since.load(Ordering::SeqCst);
-        (since != 0).then(|| Millis(since).after(self.idle_time()))
-    }
-
-    /// An LLC message came; softirq.
-    fn on_llc(this: &Arc<Task<Self>>, slot: Slot, message: &[u8]) {
-        // What is lost here leads nowhere.
-        match this.inbox.lock().push(slot, message) {
-            Ok(()) => {}
-            Err(NotKept::TooMany) => this.wishes.violation.store(true, Ordering::Release),
-            Err(NotKept::NoMemory) => this.wishes.end.store(true, Ordering::Release),
-        }
-        Task::kick(this);
-    }
-
-    /// An LLC message has left; `confirm`: the machine wants to know. Any context.
-    fn on_llc_sent(this: &Arc<Task<Self>>, confirm: bool) {
-        if confirm {
-            this.wishes.sent.store(true, Ordering::Release);
-        }
-        if confirm || !this.is(Life::Open) {
-            Task::kick(this);
-        }
-    }
-
-    /// Takes no more connections, if there is none. Any context.
-    fn close_if_empty(&self) -> bool {
-        let mut conns = self.conns.lock();
-        let empty = conns.close_if_empty();
-        drop(conns);
-        if empty {
-            self.set_life(Life::Closing);
-        }
-        empty
-    }
-
-    /// Whether the link's port is not any more what the peer knows it by. Process
-    /// context; asks the driver.
-    fn is_gid_gone(&self) -> bool {
-        self.describe_link().is_some_and(|(link, gid)| {
-            let mac = link.local().mac.0;
-            !self.device.has_still(&gid, mac, self.spec.key.vlan)
-        })
-    }
-
-    /// GIDs of the link's port have changed, maybe its own. Any context.
-    fn on_gids(this: &Arc<Task<Self>>) {
-        // The group's task looks: a driver must not be asked under the locks of a search.
-        this.wishes.gids.store(true, Ordering::Release);
-        Task::kick(this);
-    }
-
-    /// The link's queue pair has failed, or its port. Any context.
-    fn on_link_broken(this: &Arc<Task<Self>>) {
-        this.set_life(Life::Closing);
-        this.wishes.broken.store(true, Ordering::Release);
-        Task::kick(this);
-    }
 }
 
 impl Run for Group {
@@ -566,59 +362,6 @@ impl Group {
         let pool = this.pool.lock().close();
         drop((pd, pool));
     }
-}
-
-/// The device is going away: every group on it ends, and tells its peer, as long as
-/// the device still sends. Process context; those who still use the device are waited
-/// for elsewhere.
-pub(super) fn device_gone(device: &Arc<Device>) {
-    peers::on_device(device, Group::end);
-}
-
-/// A network namespace ends: its groups do, and tell their peers. Whoever makes one
-/// meanwhile looks afterwards whether the namespace is there. Process context.
-pub(super) fn net_gone(net: &Arc<NetData>) {
-    for_each(|group| {
-        if Arc::ptr_eq(&group.spec.net, net) {
-            Group::end(group);
-        }
-    });
-}
-
-/// A port, or all of them, does not carry anything any more. Process context.
-pub(super) fn port_down(device: &Arc<Device>, port: Option<u32>) {
-    peers::on_device(device, |group| {
-        if port.map_or(true, |port| group.port() == Some(port)) {
-            Group::on_link_broken(group);
-        }
-    });
-}
-
-/// The GIDs of a port have changed: links end whose own is not among them any more.
-/// Process context.
-pub(super) fn gids_changed(device: &Arc<Device>, port: u32) {
-    peers::on_device(device, |group| {
-        if group.port() == Some(port) {
-            Group::on_gids(group);
-        }
-    });
-}
-
-/// How many links go through a port. Process context.
-pub(crate) fn links_through(device: &Arc<Device>, port: u32) -> u32 {
-    let mut links = 0;
-    peers::on_device(device, |group| {
-        links += u32::from(group.port() == Some(port));
-    });
-    links
-}
-
-/// Whether connections would be lost with the device: a group of one link has no
-/// other. Process context.
-pub(crate) fn is_only_device(device: &Arc<Device>) -> bool {
-    let mut used = false;
-    peers::on_device(device, |group| used |= group.conn_count() != 0);
-    used
 }
 
 /// Link groups can be made while it exists.
