@@ -17,6 +17,7 @@
 //! else may have in his hands: what is not there is brought in without them.
 
 mod close;
+mod events;
 mod info;
 mod post;
 mod ready;
@@ -31,14 +32,13 @@ pub(crate) use splice::splice_read;
 pub(crate) use tx::{flush, send};
 
 use super::{
-    clc,
     group::{Link, Rmbe, Seat, SendBuffer},
     netns::NetData,
-    stats::{Buffer, Dir, Stats, Tech},
+    stats::{Dir, Stats, Tech},
     sysctl::Settings,
 };
 use crate::abstractions::{
-    net::{errno::NetErrno, sock::Sock, uapi},
+    net::{sock::Sock, uapi},
     rdma::{DmaBuf, QpRef},
     sync::{new_spinlock_bh, SpinLockBh, SpinLockBhBackend},
     work::{Run, Task, Workqueue, WorkqueueRegistration},
@@ -51,12 +51,11 @@ use kernel::{
     types::ARef,
 };
 use smc_proto::{
-    close::{Actions, Closer, ConnFlags, RecvEnd, Release, Rings, SocketError, TcpAction, Timer},
+    close::{Closer, RecvEnd, Release, TcpAction, Timer},
     cursor::RingSize,
     group::{Millis, RmbId},
-    ring::{CdcSequence, RxRing, SendMode, TxRing, TxTicket, UrgentMode},
+    ring::{CdcSequence, RxRing, SendMode, TxRing, UrgentMode},
     wire::{
-        cdc::Cdc,
         llc::Rtoken,
         types::{AlertToken, RmbeIndex},
     },
@@ -205,13 +204,6 @@ const CHANGED: u32 = READABLE | WRITABLE | uapi::EPOLLRDHUP | uapi::EPOLLHUP | u
 const READABLE: u32 = uapi::EPOLLIN | uapi::EPOLLRDNORM;
 const WRITABLE: u32 = uapi::EPOLLOUT | uapi::EPOLLWRNORM;
 
-/// How long unsent data may take to leave after the application has closed, in
-/// milliseconds.
-const DRAIN_TIME: u32 = 120_000;
-/// How long a peer may take to say that it has closed when nobody here waits for
-/// it: as TCP's `tcp_fin_timeout`.
-const ORPHAN_TIME: u32 = 60_000;
-
 impl Conn {
     /// A connection whose peer is not known yet. Process context.
     ///
@@ -338,213 +330,7 @@ impl Conn {
         drop(tx);
         Self::finish(this, after);
     }
-
-    /// A CDC message has come. Softirq.
-    pub(crate) fn on_cdc(this: &Arc<Task<Self>>, cdc: &Cdc) {
-        let mut after = After::default();
-        let mut tx = this.tx.lock();
-        let taken = this.take_cdc(&mut tx, cdc, &mut after);
-        let actions = match taken {
-            Ok(Taken::Old) => return,
-            Ok(Taken::News) if cdc.state == ConnFlags::default() => Actions::default(),
-            Ok(Taken::News) => {
-                let rings = this.rings(&tx);
-                tx.closer.peer_said(cdc.state, rings)
-            }
-            Err(Violation) => {
-                this.count(Stats::violation);
-                tx.closer.abort()
-            }
-        };
-        Self::act(this, &mut tx, actions, &mut after);
-        drop(tx);
-        Self::finish(this, after);
-    }
-
-    fn take_cdc(&self, tx: &mut Tx, cdc: &Cdc, after: &mut After) -> Result<Taken, Violation> {
-        let mut guard = self.rx.lock();
-        let rx = &mut *guard;
-        if rx.rmbe.is_none() {
-            return Ok(Taken::Old);
-        }
-        if cdc.failover_validation {
-            let lost = rx.sequence.validate(cdc.seqno).is_err();
-            return if lost { Err(Violation) } else { Ok(Taken::Old) };
-        }
-        if !rx.sequence.accept(cdc.seqno) {
-            return Ok(Taken::Old);
-        }
-        let mode = self.urgent_mode();
-        let outcome = rx.ring.on_cdc(cdc.producer, cdc.flags, mode);
-        let outcome = outcome.map_err(|_| Violation)?;
-        rx.arrived(outcome.arrived);
-        if let (Some(at), Some(rmbe)) = (outcome.urgent_at, &rx.rmbe) {
-            let at = rmbe.offset() + at as usize;
-            rmbe.buf().sync_for_cpu(at, 1);
-            if let Some(byte) = rmbe.buf().byte(at) {
-                rx.ring.keep_urgent(byte);
-            }
-            after.urgent = true;
-            after.events |= uapi::EPOLLPRI;
-        }
-        after.urgent |= outcome.urgent_announced;
-        if rx.discard {
-            rx.ring.discard();
-        } else if outcome.arrived > 0 && rx.is_worth_waking(&self.sock, mode) {
-            after.events |= READABLE;
-        }
-        drop(guard);
-        if let Some(out) = &mut tx.out {
-            let outcome = out.ring.on_consumer(cdc.consumer).map_err(|_| Violation)?;
-            if outcome.urgent_done && core::mem::take(&mut tx.nospace) {
-                after.events |= WRITABLE;
-            }
-        }
-        Ok(Taken::News)
-    }
-
-    /// A message of ours has left, with what it announces, or has failed. Softirq,
-    /// or process context.
-    pub(crate) fn on_sent(this: &Arc<Task<Self>>, ticket: TxTicket, ok: bool) {
-        let mut after = After::default();
-        let mut tx = this.tx.lock();
-        tx.pending = tx.pending.saturating_sub(1);
-        if let (true, Some(out)) = (ok, &mut tx.out) {
-            out.ring.complete(ticket);
-        }
-        Self::settle(this, &mut tx, &mut after);
-        if tx.nospace && tx.is_writable(this.sock.notsent_lowat()) {
-            tx.nospace = false;
-            after.events |= WRITABLE;
-            this.count(|stats| stats.buffer(Tech::R, Dir::Tx, Buffer::Full));
-        }
-        after.kick |= tx.pending == 0 && tx.free.is_some();
-        drop(tx);
-        Self::finish(this, after);
-    }
-
-    /// It is the connection's turn to post: whether it could. Softirq, or process
-    /// context.
-    pub(crate) fn on_turn(this: &Arc<Task<Self>>) -> bool {
-        let mut after = After::default();
-        let mut tx = this.tx.lock();
-        let posted = Self::settle(this, &mut tx, &mut after);
-        drop(tx);
-        Self::finish(this, after);
-        posted
-    }
-
-    /// Does what the close machine asks for, as far as the locks allow.
-    fn act(this: &Arc<Task<Self>>, tx: &mut Tx, actions: Actions, after: &mut After) -> bool {
-        this.note(tx, actions, after);
-        Self::settle(this, tx, after)
-    }
-
-    fn note(&self, tx: &mut Tx, actions: Actions, after: &mut After) {
-        if actions == Actions::default() {
-            return;
-        }
-        tx.mode.flush |= actions.flush;
-        tx.owed |= actions.send;
-        after.changed |= actions.wake;
-        if let Some(error) = actions.error {
-            // Before a reader can see that there is nothing to come, and asks why.
-            self.sock.set_error(match error {
-                SocketError::Reset => NetErrno::ConnReset.into(),
-                SocketError::Aborted => NetErrno::ConnAborted.into(),
-            });
-        }
-        if actions.tcp.is_some() {
-            tx.tcp = actions.tcp;
-            after.kick = true;
-        }
-        if actions.free.is_some() {
-            tx.free = actions.free;
-            // Else who sees the last message come back sees to it.
-            after.kick |= tx.pending == 0;
-        }
-        if let Some(timer) = actions.timer {
-            let now = clc::now();
-            let time = |timer| match timer {
-                Timer::Drain => DRAIN_TIME,
-                Timer::Orphan => ORPHAN_TIME,
-            };
-            // Stopping one has the task let go of the connection, if the end of that
-            // does not.
-            after.kick |= timer.is_some() || tx.timer.is_some() && tx.free.is_none();
-            tx.timer = timer.map(|timer| (timer, now.after(time(timer))));
-        }
-        self.mirror(tx);
-        if actions.discard {
-            let mut rx = self.rx.lock();
-            rx.discard = true;
-            rx.ring.discard();
-        }
-    }
-
-    /// Posts what is due, and ends what waited for that. Whether all could be
-    /// posted.
-    fn settle(this: &Arc<Task<Self>>, tx: &mut Tx, after: &mut After) -> bool {
-        loop {
-            let posted = Self::push(this, tx);
-            if !tx.closer.draining() || tx.is_unsent() {
-                return posted;
-            }
-            let rings = this.rings(tx);
-            let actions = tx.closer.drained(rings);
-            this.note(tx, actions, after);
-        }
-    }
-
-    /// Tells readers what the state of the connection means for them.
-    fn mirror(&self, tx: &Tx) {
-        self.rx.lock().end = tx.closer.recv_end();
-    }
-
-    /// What is in the rings.
-    fn rings(&self, tx: &Tx) -> Rings {
-        let rx = self.rx.lock();
-        Rings {
-            unsent: tx.is_unsent(),
-            unread: rx.ring.loses_data(),
-            peer_blocked: rx.ring.peer_blocked(),
-        }
-    }
-
-    fn urgent_mode(&self) -> UrgentMode {
-        if self.sock.urgent_inline() {
-            UrgentMode::Inline
-        } else {
-            UrgentMode::OutOfBand
-        }
-    }
-
-    /// What has to wait until no lock is held. Any context.
-    fn finish(this: &Arc<Task<Self>>, after: After) {
-        if after.changed {
-            this.sock.wake(CHANGED | after.events, true);
-        } else if after.events != 0 {
-            this.sock.wake(after.events, false);
-        }
-        if after.urgent {
-            this.sock.signal_urgent();
-        }
-        if after.kick {
-            Task::kick(this);
-        }
-    }
 }
-
-/// What a CDC message was.
-enum Taken {
-    /// Nothing that counts.
-    Old,
-    /// The rings know it now.
-    News,
-}
-
-/// The peer broke the protocol.
-struct Violation;
 
 impl Rx {
     fn arrived(&mut self, bytes: u32) {
