@@ -7,9 +7,10 @@
 //! switches of threads.
 
 use super::{
+    client::{End, Io, Step},
     fallback,
     option::{self, SynOption},
-    syn::{Syn, SynProposal},
+    syn::Syn,
     Attachment, Phase, HANDSHAKES,
 };
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
         memcg,
         net::{
             attach::EventSock,
-            errno::NetErrno,
             ready::ReadyMessage,
             sock::{Sock, TcpState},
             socket::Address,
@@ -25,19 +25,16 @@ use crate::{
         work::{Run, Task, Workqueue},
     },
     smc::{
-        clc::{self, Inbox, Input},
+        clc,
         conn::Conn,
         fastopen::{self, PeerKey, Standing},
-        path::{self, Path},
-        session::{self, Session},
+        path::Path,
+        session::Session,
         stats::{self, Side},
         wait::Waker,
     },
 };
-use core::{
-    sync::atomic::{AtomicBool, AtomicI32, Ordering},
-    task::Poll,
-};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -47,11 +44,8 @@ use kernel::{
 };
 use smc_proto::{
     group::{Millis, Role},
-    handshake::{Action, Client, Fallback, GroupFate, GroupKey, Local},
-    wire::{
-        clc::{Kind, Message, Reason, MAX_PROPOSAL_LEN},
-        ext::Features,
-    },
+    handshake::{Client, Fallback, GroupFate},
+    wire::clc::Reason,
 };
 
 /// Most often the Accept is right behind the SYN-ACK of a SYN with the Proposal. When
@@ -106,25 +100,6 @@ impl Foreseen {
     }
 }
 
-pub(super) struct Io {
-    pub(super) client: Client,
-    inbox: Inbox,
-    begun: bool,
-    pub(super) session: Session,
-    pub(super) syn: Option<KBox<SynProposal>>,
-    /// What the server has said of itself, once the connection is up.
-    pub(super) peer_features: Features,
-    pending: Pending,
-}
-
-/// What the handshake waits for here.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Nothing,
-    Buffers,
-    Link,
-}
-
 /// How far it is.
 pub(super) enum Progress {
     /// The peer has to say something, until then if a time is given.
@@ -158,15 +133,7 @@ impl Active {
             Task::new(try_pin_init!(Self {
                 owner: owner.clone(),
                 sock: sock.into(),
-                io <- new_mutex!(Io {
-                    client,
-                    inbox: Inbox::new(),
-                    begun: false,
-                    session,
-                    syn: None,
-                    peer_features: Features::NONE,
-                    pending: Pending::Nothing,
-                }, "Active::io"),
+                io <- new_mutex!(Io::new(client, session), "Active::io"),
                 connected: AtomicBool::new(false),
                 threaded: AtomicBool::new(false),
                 event: AtomicBool::new(false),
@@ -397,179 +364,6 @@ impl Active {
         self.owner.enter(Phase::Idle);
         stats::failure(&self.sock, Side::Client);
         self.sock.fail(error);
-    }
-}
-
-/// What a look at the stream has come to.
-enum Step {
-    Waits(Option<Millis>),
-    Ends(Result<End>),
-}
-
-/// What the connection is.
-enum End {
-    Plain(Fallback),
-    Smc(Arc<Task<Conn>>),
-}
-
-impl Io {
-    fn step(&mut self, sock: &Sock, waker: &Waker) -> Step {
-        let mut action = if self.begun {
-            Action::Wait
-        } else {
-            self.begun = true;
-            if let Err(e) = self.send_rest(sock) {
-                return Step::Ends(Err(e));
-            }
-            self.client.on_connected(true, clc::now())
-        };
-        loop {
-            action = match action {
-                Action::Wait => match self.look(sock, waker) {
-                    Ok(Some(action)) => action,
-                    // As with a server: what has come in time counts.
-                    Ok(None) => match self.client.on_timeout(clc::now()) {
-                        Action::Wait => return Step::Waits(self.client.deadline()),
-                        action => action,
-                    },
-                    Err(e) => return Step::Ends(Err(e)),
-                },
-                Action::Established => {
-                    self.peer_features = self.session.peer_features();
-                    let conn = self.session.establish().ok_or(EINVAL);
-                    return Step::Ends(conn.map(End::Smc));
-                }
-                Action::Fallback(fallback) => {
-                    self.session.fall_back(&fallback);
-                    let told =
-                        clc::send_decline(&fallback, sock.net(), |bytes| sock.send_now(bytes));
-                    return Step::Ends(told.map(|()| End::Plain(fallback)));
-                }
-                Action::Abort(abort) => {
-                    self.session.give_up(abort.group);
-                    return Step::Ends(Err(clc::error_of(abort.cause)));
-                }
-                action => match self.carry_out(action, sock) {
-                    Ok(action) => action,
-                    Err(e) => return Step::Ends(Err(e)),
-                },
-            };
-        }
-    }
-
-    /// Carries out a step of the handshake, and gives the next.
-    fn carry_out(&mut self, action: Action, sock: &Sock) -> Result<Action> {
-        Ok(match action {
-            Action::FindDevices => self.offer(sock),
-            Action::Send(Kind::Proposal) => self.propose(sock)?,
-            Action::Send(Kind::Confirm) => self.confirm(sock)?,
-            Action::FindRoute(gid) => {
-                let path = self.session.path.as_mut();
-                let route = path.and_then(|path| path.route_to(&gid));
-                self.client.on_route(route)
-            }
-            Action::FindGroup(GroupKey::Rdma(key)) => match self.session.find(sock, &key) {
-                Ok(()) => self.client.on_group(),
-                Err(reason) => self.client.on_failure(reason),
-            },
-            Action::CreateGroup(GroupKey::Rdma(key)) => {
-                let agreed = *self.client.negotiated();
-                match self.session.create(sock, &key, &agreed) {
-                    Ok(()) => self.client.on_group(),
-                    Err(reason) => self.client.on_failure(reason),
-                }
-            }
-            Action::Prepare => {
-                self.pending = Pending::Buffers;
-                Action::Wait
-            }
-            Action::ConfirmLink => {
-                self.pending = Pending::Link;
-                Action::Wait
-            }
-            // Steps of a server, or with devices that were not offered.
-            _ => return Err(NetErrno::Proto.into()),
-        })
-    }
-
-    pub(super) fn offer(&mut self, sock: &Sock) -> Action {
-        let Some(path) = &self.session.path else {
-            return self.client.on_failure(Reason::NoDevice);
-        };
-        let mut eids = [0; path::EID_AREA];
-        let offer = path::offer(path, session::limits(sock), &mut eids);
-        self.client.on_offer(&offer)
-    }
-
-    /// Writes the Proposal of the last offer; how long it is.
-    pub(super) fn write_proposal(&self, sock: &Sock, to: &mut [u8]) -> Result<usize> {
-        let path = self.session.path.as_ref().ok_or(EINVAL)?;
-        let mut eids = [0; path::EID_AREA];
-        let offer = path::offer(path, session::limits(sock), &mut eids);
-        self.client.write_proposal(&offer, to).map_err(|_| EINVAL)
-    }
-
-    fn propose(&mut self, sock: &Sock) -> Result<Action> {
-        let mut message = KBox::new([0; MAX_PROPOSAL_LEN], GFP_KERNEL)?;
-        let len = self.write_proposal(sock, &mut message[..])?;
-        sock.send_now(message.get(..len).ok_or(EINVAL)?)?;
-        Ok(self.client.on_sent(clc::now()))
-    }
-
-    fn confirm(&mut self, sock: &Sock) -> Result<Action> {
-        let mut message = [0; clc::MAX_ACCEPT];
-        let Some(local) = self.session.local() else {
-            return Ok(self.client.on_failure(Reason::Internal));
-        };
-        let len = self
-            .client
-            .write_confirm(&Local::Rdma(&local), &mut message)
-            .map_err(|_| EINVAL)?;
-        sock.send_now(message.get(..len).ok_or(EINVAL)?)?;
-        Ok(self.client.on_sent(clc::now()))
-    }
-
-    /// Whether something that is waited for has come.
-    fn look(&mut self, sock: &Sock, waker: &Waker) -> Result<Option<Action>> {
-        let agreed = *self.client.negotiated();
-        let done = match self.pending {
-            Pending::Nothing => None,
-            Pending::Buffers => match self.session.prepare(sock, &agreed, waker) {
-                Poll::Pending => None,
-                Poll::Ready(Ok(())) => Some(self.client.on_prepared()),
-                Poll::Ready(Err(_)) if !agreed.first_contact && self.session.is_closing() => {
-                    // The server had better not name the group again.
-                    Some(self.client.on_failure(Reason::SyncError))
-                }
-                Poll::Ready(Err(reason)) => Some(self.client.on_failure(reason)),
-            },
-            Pending::Link => match self.session.link() {
-                Poll::Pending => None,
-                Poll::Ready(link) => Some(self.client.on_link(link, clc::now())),
-            },
-        };
-        match done {
-            Some(action) => {
-                self.pending = Pending::Nothing;
-                Ok(Some(action))
-            }
-            None => self.read(sock),
-        }
-    }
-
-    fn read(&mut self, sock: &Sock) -> Result<Option<Action>> {
-        let Some(expected) = self.client.expected() else {
-            return Ok(None);
-        };
-        Ok(match self.inbox.read(sock, expected)? {
-            Input::Nothing => None,
-            Input::Message(bytes) => Some(match Message::parse(bytes) {
-                Ok(message) => self.client.on_message(&message),
-                Err(_) => self.client.on_malformed(),
-            }),
-            Input::Malformed => Some(self.client.on_malformed()),
-            Input::Closed => Some(self.client.on_closed()),
-        })
     }
 }
 

@@ -10,6 +10,7 @@
 use super::{
     fallback,
     passive::{self, Passive},
+    queues::{Accepted, Entry, Queues, Tally, HANDSHAKES_FROM},
     syn, Attachment, Phase, SmcSock, HANDSHAKES,
 };
 use crate::abstractions::{
@@ -17,15 +18,15 @@ use crate::abstractions::{
     net::{
         attach::EventSock,
         sock::{Child, Sock, TcpState},
-        socket::{Berth, NewSocket, Socket, Vessel},
+        socket::{Berth, Socket, Vessel},
         stream::{Listening, NewChild},
     },
     wait::{Share, Waited},
     work::{Run, Task, Workqueue},
 };
-use crate::smc::conn::{self, Conn};
+use crate::smc::conn;
 use crate::smc::stats::{self, Fallen, Side};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     ffi::c_int,
     new_mutex,
@@ -58,52 +59,6 @@ pub(super) struct Listener {
     berth: Berth,
 }
 
-struct Queues {
-    open: bool,
-    next: u64,
-    /// Ready ones, then those in a handshake, each in the order they came in.
-    entries: RBTree<u64, Entry>,
-}
-
-enum Entry {
-    Ready(Accepted),
-    Handshake(Arc<Task<Passive>>),
-}
-
-/// A connection that accept() may have.
-pub(super) struct Accepted {
-    pub(super) child: Child,
-    /// It has RDMA.
-    pub(super) conn: Option<Arc<Task<Conn>>>,
-}
-
-impl Accepted {
-    fn plain(child: Child) -> Self {
-        Self { child, conn: None }
-    }
-
-    /// Gives it to the socket that accept() has made for the listener `of`.
-    /// Process context.
-    pub(super) fn put_into(mut self, new: NewSocket<'_>, of: &Attachment) -> Result {
-        match self.conn.take() {
-            None => {
-                new.take_plain(self.child);
-                Ok(())
-            }
-            Some(conn) => match new.take_ours(self.child, |family| SmcSock::accepted(of, family)) {
-                Ok(socket) => {
-                    socket.enter(Phase::Smc(conn));
-                    Ok(())
-                }
-                Err(e) => {
-                    conn::reset(&conn);
-                    Err(e)
-                }
-            },
-        }
-    }
-}
-
 /// A connection out of TCP's queue.
 enum Came {
     /// The application's as it is.
@@ -112,63 +67,6 @@ enum Came {
     Smc(Child),
     /// It was of no use.
     Lost,
-}
-
-/// Key of the first handshake; keys of ready ones are below.
-const HANDSHAKES_FROM: u64 = 1 << 63;
-
-/// How many connections of a kind are in TCP's queue, or on their way to it.
-/// Some of them get lost on that way: the answer may be yes though there is none.
-#[derive(Default)]
-struct Tally {
-    made: AtomicU32,
-    taken: AtomicU32,
-}
-
-impl Tally {
-    fn add(&self) {
-        self.made.fetch_add(1, Ordering::Release);
-    }
-
-    fn take(&self) {
-        self.taken.fetch_add(1, Ordering::Release);
-    }
-
-    fn any(&self) -> bool {
-        self.made.load(Ordering::Acquire) != self.taken.load(Ordering::Acquire)
-    }
-}
-
-impl Queues {
-    /// Adds a connection behind the others of its kind.
-    fn insert(&mut self, node: RBTreeNodeReservation<u64, Entry>, entry: Entry) -> u64 {
-        let mut key = self.next;
-        if let Entry::Handshake(_) = entry {
-            key |= HANDSHAKES_FROM;
-        }
-        self.next += 1;
-        self.entries.insert(node.into_node(key, entry));
-        key
-    }
-
-    /// The first one that is ready.
-    fn pop_ready(&mut self) -> Option<Accepted> {
-        let first = self.entries.cursor_front()?;
-        if *first.current().0 >= HANDSHAKES_FROM {
-            return None;
-        }
-        match first.remove_current().1.to_key_value().1 {
-            Entry::Ready(accepted) => Some(accepted),
-            Entry::Handshake(_) => None,
-        }
-    }
-
-    fn has_ready(&self) -> bool {
-        self.entries
-            .keys()
-            .next()
-            .is_some_and(|key| *key < HANDSHAKES_FROM)
-    }
 }
 
 impl Listener {

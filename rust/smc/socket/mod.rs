@@ -7,6 +7,7 @@
 //! that does not is given back to TCP and never comes here again.
 
 mod active;
+mod client;
 mod connect;
 mod create;
 mod data;
@@ -15,6 +16,7 @@ mod listen;
 mod option;
 mod options;
 mod passive;
+mod queues;
 mod syn;
 
 use crate::{

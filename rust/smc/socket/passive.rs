@@ -5,10 +5,7 @@
 //! TCP's callbacks kick it, as does its deadline; a client that says nothing
 //! costs memory until then, and no thread.
 
-use super::{
-    listen::{Accepted, Listener},
-    HANDSHAKES,
-};
+use super::{listen::Listener, queues::Accepted, HANDSHAKES};
 use crate::{
     abstractions::{
         net::{

@@ -7,10 +7,7 @@
 //! not a listener with SMC (`patches/`). To the application nothing has happened
 //! then: the socket connects once more, without SMC.
 
-use super::{
-    active::{Active, Io},
-    Attachment,
-};
+use super::{active::Active, client::Io, Attachment};
 use crate::{
     abstractions::{
         net::{
