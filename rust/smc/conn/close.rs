@@ -100,7 +100,7 @@ pub(super) fn run(this: &Arc<Task<Conn>>) {
         _ => Actions::default(),
     };
     Conn::act(this, &mut tx, actions, &mut after);
-    let over = if tx.pending == 0 { tx.free } else { None };
+    let over = tx.free.filter(|_| tx.is_silent());
     let next = earliest(tx.timer.map(|(_, at)| at), tx.cork_until);
     let next = earliest(next, lingers.then(|| now.after(LINGER_TIME)));
     if let (None, Some(until)) = (over, next) {

@@ -108,7 +108,7 @@ impl Conn {
             after.events |= WRITABLE;
             this.count(|stats| stats.buffer(Tech::R, Dir::Tx, Buffer::Full));
         }
-        after.kick |= tx.pending == 0 && tx.free.is_some();
+        after.kick |= tx.is_silent() && tx.free.is_some();
         drop(tx);
         Self::finish(this, after);
     }

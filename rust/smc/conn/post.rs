@@ -32,6 +32,12 @@ impl Tx {
         })
     }
 
+    /// Whether nothing of ours is under way, nor waits for its turn on the link: the last
+    /// word of a connection may have to.
+    pub(super) fn is_silent(&self) -> bool {
+        self.pending == 0 && !(self.owed && self.out.is_some() && self.link.is_some())
+    }
+
     /// Whether data may go.
     fn may_post(&self) -> bool {
         let said = self.closer.flags();
