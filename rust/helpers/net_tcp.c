@@ -20,6 +20,14 @@ bool smc_rs_helper_tcp_peer_smc_ok(const struct sock *sk)
 	return tcp_sk(sk)->rx_opt.smc_ok;
 }
 
+/* Whether the peer has all that was sent, as far as is known. */
+bool smc_rs_helper_tcp_all_arrived(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return READ_ONCE(tp->snd_una) == READ_ONCE(tp->write_seq);
+}
+
 /* How often the SYN has been repeated; -1 if there is none that waits for its answer. */
 int smc_rs_helper_tcp_syn_repeats(const struct sock *sk)
 {

@@ -193,6 +193,15 @@ full_long() {
 	on client 'smcnl peers-flush' && order 5041 'accept 3' && known 5041 && queue 5041 0 && full 43 5041 25 &&
 		counters client BROKEN=0 'OPTION_LOST=[1-9][0-9]*' && idle
 }
+# All at once: there is room for some of the SYNs and not for the ACK behind them, and what
+# waits then is the Proposal, longer than a server may take for an answer.
+crowd() {
+	listener 5044 43 && order 5044 'listen 2' 'accept 3' && known 5044 && queue 5044 0 && start 43 5044 30 crowd &&
+		more_overflows 30 && on client '
+			sleep 8
+			! cat /run/waits.5044.* | grep .' && order 5044 'accept 30' && all_served 5044 30 &&
+		counters client BROKEN=0 && idle
+}
 # A client that does not wait for ever gets TCP's error.
 refused() {
 	local i
@@ -210,7 +219,7 @@ refused() {
 }
 known_again() { order 5042 'accept 4' && on client 'smcnl peers-flush' && known 5042; }
 
-plan 15
+plan 16
 check "servers" prepare
 check "the listener whose last use is longest ago is forgotten" least_used
 check "and the next ones, when there may be fewer" smaller
@@ -225,5 +234,6 @@ told "one that is too short, now and then, for them" short
 check "TCP: nobody accepts, seven of ten wait" full_tcp
 check "SMC: so they do, and all are served in the end" full_smc
 check "also those whose SYNs have left out the SMC option meanwhile" full_long
+check "many at once, more than there is room for at any stage" crowd
 check "one that does not wait for ever: the error of TCP" refused
 finish

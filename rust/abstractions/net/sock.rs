@@ -128,6 +128,12 @@ impl Sock {
         unsafe { bindings::tcp_delivered(self.as_ptr()) > 1 }
     }
 
+    /// Whether the peer's TCP has all that was sent, as far as is known. Any context.
+    pub(crate) fn has_all_arrived(&self) -> bool {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_all_arrived(self.as_ptr()) }
+    }
+
     /// How often the SYN has been repeated, if it waits for its answer still. The sock
     /// is locked.
     pub(crate) fn syn_repeats(&self) -> Option<u32> {

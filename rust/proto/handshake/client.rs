@@ -69,6 +69,8 @@ pub struct Client {
     offered_v1: Modes,
     offered_v2: Modes,
     chids: [Option<u16>; MAX_CHIDS],
+    /// The Proposal had not arrived when its time was over.
+    late: bool,
 }
 
 impl Client {
@@ -82,6 +84,7 @@ impl Client {
             offered_v1: Modes::None,
             offered_v2: Modes::None,
             chids: [None; MAX_CHIDS],
+            late: false,
         }
     }
 
@@ -427,6 +430,19 @@ impl Client {
     /// What arrived is no CLC message, or not all of one.
     pub fn on_malformed(&mut self) -> Action {
         self.course.abort(Cause::Protocol)
+    }
+
+    /// The time is `now`, and the server's TCP has acknowledged all that was sent, or has
+    /// not: to be said before [`Client::on_timeout`]. While the queue of the listener is
+    /// full TCP repeats the Proposal, and gives up by itself. The server has its time from
+    /// when it has it.
+    pub fn on_progress(&mut self, arrived: bool, now: Millis) {
+        let awaits = self.course.place == State::AwaitAccept;
+        let is_over = self.course.deadline.is_some_and(|deadline| now >= deadline);
+        if awaits && is_over && (self.late || !arrived) {
+            self.late = !arrived;
+            self.await_accept(now);
+        }
     }
 
     /// The time is `now`.

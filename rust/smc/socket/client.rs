@@ -87,10 +87,14 @@ impl Io {
                 Action::Wait => match self.look(sock, waker) {
                     Ok(Some(action)) => action,
                     // As with a server: what has come in time counts.
-                    Ok(None) => match self.client.on_timeout(clc::now()) {
-                        Action::Wait => return Step::Waits(self.client.deadline()),
-                        action => action,
-                    },
+                    Ok(None) => {
+                        let now = clc::now();
+                        self.client.on_progress(sock.has_all_arrived(), now);
+                        match self.client.on_timeout(now) {
+                            Action::Wait => return Step::Waits(self.client.deadline()),
+                            action => action,
+                        }
+                    }
                     Err(e) => return Step::Ends(Err(e)),
                 },
                 Action::Established => {

@@ -28,6 +28,38 @@ fn timeouts_before_the_link_end_the_connection() {
 }
 
 #[test]
+fn a_server_has_its_time_once_the_proposal_has_arrived() {
+    let mut eids = [0; 32];
+    let (mut client, _) = proposed(&rxe_offer(&mut eids));
+    let mut until = Millis(100).after(CLC_WAIT);
+    let mut check = |client: &mut Client, arrived, now| {
+        client.on_progress(arrived, now);
+        client.on_timeout(now)
+    };
+    // Before it is over nothing counts.
+    assert_eq!(check(&mut client, false, Millis(200)), Action::Wait);
+    assert_eq!(client.deadline(), Some(until));
+    for arrived in [false, false, true] {
+        assert_eq!(check(&mut client, arrived, until), Action::Wait);
+        until = until.after(CLC_WAIT);
+        assert_eq!(client.deadline(), Some(until));
+    }
+    assert_eq!(
+        abort(check(&mut client, true, until)),
+        (Cause::TimedOut, GroupFate::Keep)
+    );
+}
+
+#[test]
+fn a_server_that_has_the_proposal_is_not_waited_for_longer() {
+    let mut eids = [0; 32];
+    let (mut client, _) = proposed(&rxe_offer(&mut eids));
+    let until = Millis(100).after(CLC_WAIT);
+    client.on_progress(true, until);
+    assert_eq!(abort(client.on_timeout(until)).0, Cause::TimedOut);
+}
+
+#[test]
 fn a_link_that_is_not_confirmed_ends_in_tcp_after_the_grace() {
     let (mut client, mut server, confirm) = confirmed(true);
     client.on_sent(Millis(300));
