@@ -152,7 +152,7 @@ impl RxRing {
     }
 
     /// The bytes a reader should copy before it calls [`RxRing::consume`], so that
-    /// the peer gets its room back while a large copy goes on: an eighth of the
+    /// the peer gets its room back while a large copy goes on: a quarter of the
     /// ring, which is always worth a report.
     pub const fn step(&self) -> u32 {
         self.size().bytes() / 4
