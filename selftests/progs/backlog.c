@@ -19,22 +19,12 @@
 
 static void serve(int fd, int count)
 {
-	static char buf[65536];
-
 	while (count--) {
 		int conn = accept(fd, NULL, NULL);
-		unsigned int last = 0;
-		ssize_t n;
 
 		if (conn < 0)
 			die("accept");
-		while ((n = read(conn, buf, sizeof(buf))) > 0) {
-			not_clc(&last, buf, n);
-			write_all(conn, buf, n);
-		}
-		if (n < 0)
-			die("read");
-		close(conn);
+		echo(conn);
 	}
 	exit(0);
 }

@@ -69,4 +69,20 @@ static inline void write_all(int fd, const char *buf, size_t len)
 	}
 }
 
+/* Sends back what comes until the end, and closes. */
+static inline void echo(int conn)
+{
+	static char buf[65536];
+	unsigned int last = 0;
+	ssize_t n;
+
+	while ((n = read(conn, buf, sizeof(buf))) > 0) {
+		not_clc(&last, buf, n);
+		write_all(conn, buf, n);
+	}
+	if (n < 0)
+		die("read");
+	close(conn);
+}
+
 #endif

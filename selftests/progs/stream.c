@@ -75,7 +75,6 @@ static void sign(int fd, char *how)
 static int server(int family, int protocol, int port, int count, char *key)
 {
 	int fd = socket(family, SOCK_STREAM, protocol), one = 1;
-	static char buf[65536];
 	struct sockaddr_storage ss;
 	socklen_t len = address(&ss, NULL, port, wants_v6(family, protocol));
 
@@ -93,18 +92,10 @@ static int server(int family, int protocol, int port, int count, char *key)
 	fflush(stdout);
 	while (count--) {
 		int conn = accept(fd, NULL, NULL);
-		unsigned int last = 0;
-		ssize_t n;
 
 		if (conn < 0)
 			die("accept");
-		while ((n = read(conn, buf, sizeof(buf))) > 0) {
-			not_clc(&last, buf, n);
-			write_all(conn, buf, n);
-		}
-		if (n < 0)
-			die("read");
-		close(conn);
+		echo(conn);
 	}
 	return 0;
 }
