@@ -88,7 +88,7 @@ rust-analyzer: setup
 # rustfmt follows the modules of these.
 rust_sources = rust/smc_rs.rs rust/bindings/smc_bindings.rs rust/proto/smc_proto.rs \
 	$(wildcard rust/proto/*/benches/*.rs rust/proto/benches/*.rs rust/proto/examples/*.rs \
-		   rust/proto/tests/*.rs rust/proto/tests/*/main.rs rust/proto/fuzz/*.rs \
+		   rust/proto/tests/main.rs rust/proto/fuzz/*.rs \
 		   rust/proto/fuzz/*/*.rs)
 fmt fmt-check: setup
 	@rustfmt $(if $(filter fmt-check,$@),--check) $(rust_sources)

@@ -31,15 +31,8 @@ coverage() {
 		quietly rustup component add llvm-tools || die "llvm-tools of this rustc are missing: rustup component add llvm-tools"
 	# Not the exhaustive searches: instrumented they take an hour, and reach
 	# nothing that the others do not.
-	local t targets=(--lib)
-	for t in tests/*.rs tests/*/main.rs; do
-		t=${t#tests/}
-		t=${t%/main.rs}
-		case $t in *_explore*) continue ;; esac
-		targets+=(--test "${t%.rs}")
-	done
-	cargo llvm-cov --locked --features sim "${targets[@]}" --summary-only \
-		--ignore-filename-regex '/(tests|fuzz|sim|benches|examples)/' 2>&1 |
+	cargo llvm-cov --locked --features sim --lib --test main --summary-only \
+		--ignore-filename-regex '/(tests|fuzz|sim|benches|examples)/' -- --skip _explore:: 2>&1 |
 		awk '/^Filename|\.rs +[0-9]|^TOTAL/ { print $1, "lines", $8, "missed", $9, $10 }
 		     /FAILED|^error/ { print; bad = 1 } END { exit bad }' | column -t
 }

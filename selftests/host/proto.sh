@@ -14,8 +14,8 @@ cargo_status=$?
 
 # One case for each test that cargo ran, and one for cargo itself.
 mapfile -t results < <(awk '
-	/^ +(Running|Doc-tests) / { crate = $0; sub(/^ +(Running|Doc-tests) (unittests )?/, "", crate); sub(/ \(.*/, "", crate); sub(/.*\//, "", crate); sub(/\.rs$/, "", crate) }
-	/^test .* \.\.\. (ok|FAILED|ignored)/ { word = $0; sub(/.* \.\.\. /, "", word); sub(/[, ].*/, "", word); print word, crate, $2 }' "$log")
+	/^ +(Running|Doc-tests) / { crate = $0; sub(/^ +(Running|Doc-tests) (unittests )?/, "", crate); sub(/ \(.*/, "", crate); sub(/.*\//, "", crate); sub(/\.rs$/, "", crate); crate = crate == "main" ? "" : crate " " }
+	/^test .* \.\.\. (ok|FAILED|ignored)/ { word = $0; sub(/.* \.\.\. /, "", word); sub(/[, ].*/, "", word); print word, crate $2 }' "$log")
 plan $((${#results[@]} + 1))
 for result in "${results[@]}"; do
 	read -r word name <<< "$result"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Unit tests of the close machine: the states by name, and what each end is told.
-//! That nothing sticks is shown by exploration (tests/close_explore.rs).
+//! That nothing sticks is shown by exploration (tests/close_explore).
 
 use super::*;
 

@@ -2,9 +2,7 @@
 
 //! Replays the seeds of the fuzz targets with the same code that libFuzzer runs.
 
-#[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub)]
-mod targets;
+use crate::targets;
 
 /// Runs a target over every file of its corpus, and proves that there is one.
 fn replay(name: &str, target: fn(&[u8])) {

@@ -4,9 +4,7 @@
 //! all links and over IP, all orders in which the callers finish their steps
 //! and have their wishes, with timeouts and failures.
 
-mod group_world;
-
-use group_world::*;
+use crate::group_world::*;
 use smc_proto::group::Redundancy;
 use smc_proto::wire::llc::LlcVersion;
 use std::collections::hash_map::{Entry, HashMap};

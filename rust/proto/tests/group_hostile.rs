@@ -3,10 +3,7 @@
 //! A peer that says anything at any time: the script runner of the fuzz target
 //! with random scripts.
 
-#[path = "../fuzz/src/group.rs"]
-#[allow(missing_docs, unreachable_pub)]
-mod script;
-
+use crate::targets::group as script;
 use proptest::prelude::*;
 
 proptest! {

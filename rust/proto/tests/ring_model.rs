@@ -2,12 +2,8 @@
 
 //! The rings under random interleavings, with real memory behind them.
 
-#[path = "../fuzz/src/ring.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub)]
-mod ring_target;
-
+use crate::targets::ring::{self as ring_target, Model};
 use proptest::prelude::*;
-use ring_target::Model;
 use smc_proto::cursor::{Cursor, RawCursor, RingSize, Step};
 use smc_proto::ring::UrgentMode;
 

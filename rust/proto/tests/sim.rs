@@ -3,8 +3,6 @@
 //! Two hosts over a wire with latency: how many round trips things take, and
 //! that both ends agree whatever the wire does. Needs the feature `sim`.
 
-#![cfg(feature = "sim")]
-
 use proptest::prelude::*;
 use smc_proto::group::Millis;
 use smc_proto::sim::{ConnId, Fault, HostConfig, Outcome, PathConfig, Side, World, WorldConfig};

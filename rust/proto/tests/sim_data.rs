@@ -4,8 +4,6 @@
 //! arrives, and how connections end, in all the ways in which applications end
 //! them. Needs the feature `sim`.
 
-#![cfg(feature = "sim")]
-
 use proptest::prelude::*;
 use smc_proto::close::{ConnState, RecvEnd, Release, SocketError};
 use smc_proto::group::Millis;

@@ -3,9 +3,8 @@
 //! Wireshark's SMC dissector reads in our messages what we mean. Skipped where
 //! there is no tshark.
 
+use crate::pcap;
 use std::process::{Command, Stdio};
-
-mod pcap;
 
 /// What `tshark -V -O smc` says of each message, by its name. `None`: there is
 /// no tshark.

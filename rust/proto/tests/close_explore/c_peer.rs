@@ -2,7 +2,7 @@
 
 //! A model of the C module's end.
 
-use crate::peer::*;
+use super::peer::*;
 use smc_proto::close::{ConnFlags, ConnState};
 
 /// What a thread of the C peer is blocked in, until its data is sent.

@@ -2,7 +2,7 @@
 
 //! Our end.
 
-use crate::peer::*;
+use super::peer::*;
 use smc_proto::close::{Actions, Closer, ConnFlags, ConnState, How, Linger, Release, Rings, Timer};
 
 /// Our end: the machine, and what its owner keeps.

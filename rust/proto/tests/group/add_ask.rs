@@ -2,7 +2,7 @@
 
 //! The client asks for a link.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn the_client_asks_for_a_link() {

@@ -2,7 +2,7 @@
 
 //! The keys that go with a new link.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn add_link_tells_all_keys_in_v2() {

@@ -2,7 +2,7 @@
 
 //! Which offers of a link are taken, and when.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn a_single_group_rejects_every_link() {

@@ -2,7 +2,7 @@
 
 //! How adding a link fails, at each step and on either side.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn the_server_hears_no() {

@@ -2,7 +2,7 @@
 
 //! Links go.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn the_server_deletes_a_link() {

@@ -2,8 +2,8 @@
 
 //! Groups end; timers.
 
+use super::solo::*;
 use crate::group_world;
-use crate::solo::*;
 
 #[test]
 fn groups_end_and_say_so() {

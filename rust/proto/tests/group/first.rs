@@ -2,7 +2,7 @@
 
 //! The first contact, and links that are tested.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn a_group_is_small() {

@@ -2,7 +2,7 @@
 
 //! CONFIRM RKEY and DELETE RKEY.
 
-use crate::solo::*;
+use super::solo::*;
 
 #[test]
 fn a_single_group_skips_confirm_rkey_and_owes_delete_rkey_once() {

@@ -2,7 +2,7 @@
 
 //! What a peer may say, and what it may not.
 
-use crate::ends::*;
+use super::ends::*;
 
 #[test]
 fn a_server_reuse_that_the_client_does_not_know_is_a_sync_error() {

@@ -2,7 +2,7 @@
 
 //! What client and server agree on, for every combination of what they have.
 
-use crate::ends::*;
+use super::ends::*;
 
 const ISM: GidChid = GidChid {
     gid: 0x1111,

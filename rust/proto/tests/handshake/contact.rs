@@ -2,7 +2,7 @@
 
 //! Handshakes that come to their end, and those that never begin.
 
-use crate::ends::*;
+use super::ends::*;
 
 #[test]
 fn first_contact_runs_to_the_end() {

@@ -3,7 +3,7 @@
 //! Handshakes that fail: by time, by a failure here, by the peer's word or its
 //! silence.
 
-use crate::ends::*;
+use super::ends::*;
 
 #[test]
 fn timeouts_before_the_link_end_the_connection() {
@@ -32,7 +32,7 @@ fn a_server_has_its_time_once_the_proposal_has_arrived() {
     let mut eids = [0; 32];
     let (mut client, _) = proposed(&rxe_offer(&mut eids));
     let mut until = Millis(100).after(CLC_WAIT);
-    let mut check = |client: &mut Client, arrived, now| {
+    let check = |client: &mut Client, arrived, now| {
         client.on_progress(arrived, now);
         client.on_timeout(now)
     };

@@ -3,7 +3,7 @@
 //! Vectors that are written out from the structures of RFC 7609 Appendix A.3 and
 //! smc_llc.c.
 
-use crate::*;
+use super::*;
 
 #[test]
 fn confirm_link_of_v2_1() {

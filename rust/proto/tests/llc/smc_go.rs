@@ -3,7 +3,7 @@
 //! The test vectors of hwipl/smc-go (pkg/llc), some of them captured, some made
 //! up there.
 
-use crate::*;
+use super::*;
 
 #[test]
 fn smc_go_confirm_link() {

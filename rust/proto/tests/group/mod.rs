@@ -3,9 +3,6 @@
 //! One group and a peer that is written out by hand: what each message gets for
 //! an answer, and what is on the wire.
 
-#[path = "../group_world/mod.rs"]
-mod group_world;
-
 mod add_ask;
 mod add_keys;
 mod add_offer;
