@@ -50,6 +50,12 @@ bool smc_rs_helper_tcp_has_repeated(const struct sock *sk)
 	return tcp_sk(sk)->total_retrans;
 }
 
+/* Whether a segment has come since the sock was made, or was last disconnected. */
+bool smc_rs_helper_tcp_was_answered(const struct sock *sk)
+{
+	return READ_ONCE(tcp_sk(sk)->segs_in);
+}
+
 u32 smc_rs_helper_tcp_delivered(const struct sock *sk)
 {
 	return tcp_sk(sk)->delivered;

@@ -6,7 +6,7 @@
 # them lose no time. A host that is down gets what it gets from TCP, and teaches nothing.
 #
 # hosts: server=smc_rs client=smc_rs
-# limit: 120
+# limit: 200
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 . "$SMC_RS_SELFTESTS/smcr/lost-options.bash"
@@ -73,8 +73,26 @@ no_fastopen() {
 		counters client LOST=3 SUSPENDED=1 && peers client 'PORT=5000 STATE=2 LEFT=[0-9]+ FAILURES=1$' &&
 		[ "$(fallbacks client)" = 10 ] && watch && [ "$(syns "^5000.*2202.*$OPTION")" = 2 ]
 }
+# What destroys a socket ends its connect(2), as TCP's, also when its SYN had its proposal
+# first and no option in the end.
+destroyed() {
+	local sent failed
+	pass server && known 5004 && sent=$(counted client SENT) failed=$(counted client FAILED) &&
+		drop server "$SYN and tcp dst port 5004" && on -t 90 client '
+			for f in 43 2; do
+				stream client $f 0 $PEER 5004 1 100 > /run/destroyed.$f 2>&1 & pid=$!
+				# Nothing follows window scaling: a header of 40 bytes.
+				timeout 40 tcpdump -i eth0 -c 1 "tcp dst port 5004 and tcp[tcpflags] = tcp-syn and tcp[12] & 0xf0 = 0xa0" &&
+					ss -HtK dport = :5004 || exit
+				over() { ! kill -0 $pid; }
+				wait_for 15 over || { ss -Htn dport = :5004; exit 1; }
+			done 2> /dev/null
+			cat /run/destroyed.43
+			grep abort /run/destroyed.2 && cmp /run/destroyed.43 /run/destroyed.2' &&
+		counters client "SENT=$((sent + 1))" "FAILED=$((failed + 1))" && pass server && known 5004
+}
 
-plan 9
+plan 10
 check "servers, of which one is known" prepare
 check "SYNs with the SMC option are dropped: connections work" dropped
 check "they are TCP's, at both ends" tcp
@@ -83,5 +101,6 @@ check "the next connections do not try it" again
 check "a host that is down has got as many SYNs as from TCP, and is not remembered" down
 check "what was remembered is flushed: SMC" tried_again
 check "SYNs that ask for cookies are dropped: SMC, soon without asking" no_fastopen
+check "a socket that is destroyed then: the error of TCP" destroyed
 check "nothing is left of them" idle
 finish

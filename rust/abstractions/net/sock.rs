@@ -160,6 +160,13 @@ impl Sock {
         e == NetErrno::ConnAborted as c_int
     }
 
+    /// Whether anything has come for the connection that is being made, or was. Any
+    /// context.
+    pub(crate) fn was_answered(&self) -> bool {
+        // SAFETY: a TCP sock, by the type invariant.
+        unsafe { bindings::tcp_was_answered(self.as_ptr()) }
+    }
+
     /// For how long, in seconds, a listener keeps a connection for itself that
     /// brings no data (TCP_DEFER_ACCEPT).
     pub(crate) fn defer_accept(&self) -> u32 {

@@ -165,7 +165,8 @@ impl Active {
             || self.syn.carried.load(Ordering::SeqCst)
                 && !self.is_connected()
                 && !self.sock.syn_smc()
-                && (!self.option.is_left_out() || self.sock.state() == TcpState::Close)
+                && (!self.option.is_left_out()
+                    || self.sock.state() == TcpState::Close && self.sock.was_answered())
     }
 
     /// How often a new connection was made. Any context.
@@ -182,7 +183,8 @@ impl Active {
         }
         let left_out = self.option.is_left_out();
         // To TCP nothing without the option is a listener with SMC, whatever it answers.
-        let astray = !sock.syn_smc() && (!left_out || sock.is_aborted());
+        // Without an answer it is an administrator who has ended it (SOCK_DESTROY).
+        let astray = !sock.syn_smc() && (!left_out || sock.is_aborted() && sock.was_answered());
         // In this order, for who asks whether it is astray.
         self.syn.astray.store(astray, Ordering::SeqCst);
         self.syn.carried.store(false, Ordering::SeqCst);
