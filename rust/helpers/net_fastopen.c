@@ -57,6 +57,11 @@ bool smc_rs_helper_sk_port_is_bound(const struct sock *sk)
 	return sk->sk_userlocks & SOCK_BINDPORT_LOCK;
 }
 
+u32 smc_rs_helper_sk_bound_interface(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_bound_dev_if);
+}
+
 /* The peer of a connection. */
 void smc_rs_helper_sk_peer(const struct sock *sk, struct in6_addr *addr, __be16 *port)
 {

@@ -4,6 +4,7 @@
 # A firewall that drops SYNs with the SMC option, or with that of Fast Open: connections
 # work, without SMC in the one case and over RDMA in the other, and those that come after
 # them lose no time. A host that is down gets what it gets from TCP, and teaches nothing.
+# What is remembered of link-local addresses is so for their link.
 #
 # hosts: server=smc_rs client=smc_rs
 # limit: 200
@@ -92,7 +93,43 @@ destroyed() {
 		counters client "SENT=$((sent + 1))" "FAILED=$((failed + 1))" && pass server && known 5004
 }
 
-plan 10
+# By VLAN 5 and by VLAN 6 there is a host with the same address, and only on the way to the
+# one SYNs with the option are dropped.
+vlans() {
+	both 'for v in 5 6; do
+			ip link add link eth0 name eth0.$v type vlan id $v && ip link set eth0.$v addrgenmode none up &&
+				ip addr add fe80${ADDR6#fd99}/64 dev eth0.$v nodad &&
+				ip neigh replace fe80${PEER6#fd99} lladdr $PEER_MAC dev eth0.$v nud permanent || exit
+		done' && on server 'ip addr add fd96::1/64 dev eth0.5 nodad' &&
+		on client 'ip addr add fd96::2/64 dev eth0.5 nodad &&
+			ip neigh replace fd96::1 lladdr $PEER_MAC dev eth0.5 nud permanent'
+}
+# learns ADDR: one connection, from which something is learnt
+learns() {
+	local lost
+	lost=$(counted client OPTION_LOST)
+	on client "stream client 43 1 $1 5003 1 100" && counters client "OPTION_LOST=$((lost + 1))"
+}
+# leaves_out N COMMAND: its connections work, and so many of them do without the option
+leaves_out() {
+	local lost out
+	lost=$(counted client OPTION_LOST) out=$(counted client LEFT_OUT)
+	on client "$2" && counters client "OPTION_LOST=$lost" "LEFT_OUT=$((out + $1))"
+}
+link_local() {
+	local five
+	five=$(on client 'cat /sys/class/net/eth0.5/ifindex') && DEVICE=eth0.5 drop_smc &&
+		learns fe80::1%eth0.5 && peers client "IF=$five ADDR=fe80::1 PORT=5003 STATE=3 " &&
+		leaves_out 0 'stream client 43 1 fe80::1%eth0.6 5003 1 100' &&
+		leaves_out 2 'stream client 43 1 fe80::1%eth0.5 5003 1 100 && nonblock 43 1 fe80::1 5003 dev=eth0.5'
+}
+# An address that is not one of a link's is the same by whatever way.
+global() {
+	learns fd96::1 && peers client 'IF=0 ADDR=fd96::1 PORT=5003 STATE=3 ' &&
+		leaves_out 1 'nonblock 43 1 fd96::1 5003 dev=eth0.5' && both 'ip link del eth0.5; ip link del eth0.6'
+}
+
+plan 13
 check "servers, of which one is known" prepare
 check "SYNs with the SMC option are dropped: connections work" dropped
 check "they are TCP's, at both ends" tcp
@@ -102,5 +139,8 @@ check "a host that is down has got as many SYNs as from TCP, and is not remember
 check "what was remembered is flushed: SMC" tried_again
 check "SYNs that ask for cookies are dropped: SMC, soon without asking" no_fastopen
 check "a socket that is destroyed then: the error of TCP" destroyed
+check "two VLANs, with the same addresses" vlans
+check "the addresses of a link: each link has its own memory" link_local
+check "other addresses have one" global
 check "nothing is left of them" idle
 finish

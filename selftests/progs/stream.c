@@ -16,12 +16,13 @@
  *   stream fastopen FAMILY PROTO ADDR PORT    "hello" by MSG_FASTOPEN, and back;
  *                                          whether the SYN brought it
  *
- * FAMILY is 2, 10 or 43, PROTO as for socket(2).  Each connection of the client
+ * FAMILY is 2, 10 or 43, PROTO as for socket(2), ADDR may have %DEVICE behind it.  Each connection of the client
  * prints how long connect(2) and the first answer took, in microseconds.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -38,9 +39,14 @@ static socklen_t address(struct sockaddr_storage *ss, const char *addr, int port
 	memset(ss, 0, sizeof(*ss));
 	if (v6) {
 		struct sockaddr_in6 *a = (void *)ss;
+		char bare[64], device[IF_NAMESIZE];
 
 		a->sin6_family = AF_INET6;
 		a->sin6_port = htons(port);
+		if (addr && sscanf(addr, "%63[^%]%%%15s", bare, device) == 2) {
+			a->sin6_scope_id = if_nametoindex(device);
+			addr = bare;
+		}
 		if (addr && inet_pton(AF_INET6, addr, &a->sin6_addr) != 1)
 			die("address");
 		return sizeof(*a);

@@ -3,14 +3,15 @@
 #
 # What tests of paths that drop SYNs have in common; behind one-rtt.bash.
 
-# drop HOST FILTER...: of what comes to that host; where the options of a SYN are is
+# drop HOST FILTER...: of what comes to that host, by $DEVICE or by eth0; where the options of a SYN are is
 # known. What a filter returns for these is TC_ACT_SHOT, and TC_ACT_UNSPEC for others.
 drop() {
-	local host=$1 f script='tc qdisc add dev eth0 clsact || exit'
+	local host=$1 dev=${DEVICE:-eth0} f script
+	script="tc qdisc add dev $dev clsact || exit"
 	shift
 	for f in "$@"; do
 		script+="; code=\$(tcpdump -i eth0 -ddd '$f' | sed 's/^6 0 0 0\$/6 0 0 4294967295/; s/^6 0 0 [1-9][0-9]\\{4,5\\}\$/6 0 0 2/' | paste -sd,) &&
-			tc filter add dev eth0 ingress bpf direct-action bytecode \"\$code\" || exit"
+			tc filter add dev $dev ingress bpf direct-action bytecode \"\$code\" || exit"
 	done
 	on "$host" "$script"
 }

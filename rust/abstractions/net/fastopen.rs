@@ -269,6 +269,12 @@ impl Sock {
         unsafe { bindings::sk_port_is_bound(self.as_ptr()) }
     }
 
+    /// The interface that the sock is bound to; 0 for none. Any context.
+    pub(crate) fn bound_interface(&self) -> u32 {
+        // SAFETY: alive, by the type invariant.
+        unsafe { bindings::sk_bound_interface(self.as_ptr()) }
+    }
+
     /// Address and port of the peer; a mapped address of IPv4 is one of IPv4.
     pub(crate) fn peer(&self) -> (IpAddr, u16) {
         let mut addr = bindings::in6_addr::default();

@@ -33,7 +33,8 @@ const SYN_TIMEOUT: u32 = 1_000;
 /// may be another host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PeerKey {
-    /// The interface that the way to it begins with; 0 where RDMA is out of question.
+    /// The interface that the way to it begins with; 0 where RDMA is out of question, unless
+    /// the address is one of a link's.
     pub(crate) ifindex: u32,
     /// Its address.
     pub(crate) addr: IpAddr,

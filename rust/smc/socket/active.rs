@@ -120,7 +120,7 @@ impl Active {
         let mut session = Session::new(Role::Client);
         let mut client = Client::new(fastopen::client_features(sock.net()));
         let peer = path.as_ref().ok().and_then(Path::peer);
-        let peer = peer.or_else(|| option::listener(to));
+        let peer = peer.or_else(|| option::listener(sock, to));
         let standing = peer.map_or(Standing::UNKNOWN, |peer| fastopen::look(sock, &peer));
         match path {
             Ok(path) => session.path = Some(path),

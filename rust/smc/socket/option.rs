@@ -19,7 +19,11 @@ use crate::{
     },
     smc::fastopen::{self, Event, PeerKey, Verdict},
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use kernel::{sync::Arc, time::msecs_to_jiffies};
 
 /// TCP repeats a SYN after a second, and at first after another one, in milliseconds.
@@ -51,14 +55,25 @@ impl SynOption {
     }
 }
 
-/// The listener at an address that there is no way to over RDMA.
-pub(super) fn listener(to: &Address<'_>) -> Option<PeerKey> {
+/// The listener at an address that there is no way to over RDMA, for `sock`. Any context.
+pub(super) fn listener(sock: &Sock, to: &Address<'_>) -> Option<PeerKey> {
     let (addr, port) = to.endpoint()?;
+    let ifindex = if is_link_local(addr) {
+        to.scope().map_or(sock.bound_interface(), NonZeroU32::get)
+    } else {
+        0
+    };
     Some(PeerKey {
-        ifindex: 0,
+        ifindex,
         addr,
         port,
     })
+}
+
+/// Whether that is an address of a link's, and the same on another link may be another
+/// host's.
+fn is_link_local(addr: IpAddr) -> bool {
+    matches!(addr, IpAddr::V6(addr) if addr.segments()[0] & 0xffc0 == 0xfe80)
 }
 
 /// How many repetitions of the SYN have the option: the last one has not.

@@ -27,6 +27,7 @@ use crate::abstractions::{
 use core::{
     marker::PhantomData,
     net::IpAddr,
+    num::NonZeroU32,
     ptr::{self, NonNull},
 };
 use kernel::{
@@ -224,12 +225,18 @@ impl Address<'_> {
         (self.addr, self.len)
     }
 
-    /// The address and port of IPv4 or IPv6; a mapped address of IPv4 is one of IPv4.
-    pub(crate) fn endpoint(&self) -> Option<(IpAddr, u16)> {
-        let mut bytes = [0; 24];
-        let len = usize::try_from(self.len).ok()?.min(bytes.len());
+    /// The first bytes of it, and how many it has of these; the others are 0.
+    fn first<const N: usize>(&self) -> ([u8; N], usize) {
+        let mut bytes = [0; N];
+        let len = usize::try_from(self.len).unwrap_or(0).min(N);
         // SAFETY: so many bytes may be read, by the type invariant.
         unsafe { ptr::copy_nonoverlapping(self.addr.cast(), bytes.as_mut_ptr(), len) };
+        (bytes, len)
+    }
+
+    /// The address and port of IPv4 or IPv6; a mapped address of IPv4 is one of IPv4.
+    pub(crate) fn endpoint(&self) -> Option<(IpAddr, u16)> {
+        let (bytes, len) = self.first::<24>();
         let [f0, f1, p0, p1, a, b, c, d, v6 @ ..] = bytes;
         let addr = match (u32::from(u16::from_ne_bytes([f0, f1])), len) {
             (bindings::AF_INET, 8..) => IpAddr::from([a, b, c, d]),
@@ -237,6 +244,14 @@ impl Address<'_> {
             _ => return None,
         };
         Some((addr, u16::from_be_bytes([p0, p1])))
+    }
+
+    /// The interface that an address of IPv6 names (`sin6_scope_id`), if it does.
+    pub(crate) fn scope(&self) -> Option<NonZeroU32> {
+        let (bytes, len) = self.first::<28>();
+        let [f0, f1, .., s0, s1, s2, s3] = bytes;
+        let is_v6 = len == 28 && u32::from(u16::from_ne_bytes([f0, f1])) == bindings::AF_INET6;
+        NonZeroU32::new(u32::from_ne_bytes([s0, s1, s2, s3])).filter(|_| is_v6)
     }
 
     /// Whether it dissolves a connection rather than make one (`AF_UNSPEC`).
