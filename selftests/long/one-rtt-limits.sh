@@ -147,6 +147,19 @@ bound() {
 	return $status
 }
 
+# Switched off between one listen(2) and another.
+switched_off() {
+	local received not_taken status
+	listener 5031 43 && order 5031 'listen 4' 'accept 100' && known 5031 && received=$(counted server RECEIVED) &&
+		not_taken=$(counted client NOT_TAKEN) && on server 'sysctl -q -w net.smc.fastopen=1' &&
+		talk 5031 && counters server "RECEIVED=$((received + 1))" &&
+		order 5031 'listen 8' && talk 5031 && counters client "NOT_TAKEN=$((not_taken + 1))" BROKEN=0 &&
+		counters server "RECEIVED=$((received + 1))"
+	status=$?
+	on server 'sysctl -q -w net.smc.fastopen=3'
+	return $status
+}
+
 # Clients that wait for an answer, which are told to go by accept(2) alone
 start() { on client "for i in {1..$3}; do stream client $1 0 \$PEER $2 1 100 > /run/waits.$2.$4.\$i 2>&1 & done"; }
 # queue PORT N: so many connections are ready for accept(2)
@@ -219,7 +232,7 @@ refused() {
 }
 known_again() { order 5042 'accept 4' && on client 'smcnl peers-flush' && known 5042; }
 
-plan 16
+plan 17
 check "servers" prepare
 check "the listener whose last use is longest ago is forgotten" least_used
 check "and the next ones, when there may be fewer" smaller
@@ -231,6 +244,7 @@ check "without SYN cookies they are learnt anew" no_cookies
 told "a backlog that changes while clients come" changed
 check "proposals are taken from as many SYNs at a time as it says" bound
 told "one that is too short, now and then, for them" short
+check "one that is switched off takes none after the next listen(2)" switched_off
 check "TCP: nobody accepts, seven of ten wait" full_tcp
 check "SMC: so they do, and all are served in the end" full_smc
 check "also those whose SYNs have left out the SMC option meanwhile" full_long

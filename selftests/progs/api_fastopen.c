@@ -136,6 +136,17 @@ TEST_F(api, connect_is_put_off)
 	EXPECT_TRUE(TOOK_SYN_DATA(fd));
 }
 
+/* What the application has set another listen(2) does not change. */
+TEST_F(api, listen_again)
+{
+	EXPECT_EQ(0, get_int(self->listener, SOL_TCP, TCP_FASTOPEN));
+	EXPECT_EQ(0, rc(listen(self->listener, 9)));
+	EXPECT_EQ(0, get_int(self->listener, SOL_TCP, TCP_FASTOPEN));
+	ASSERT_EQ(0, set_int(self->listener, SOL_TCP, TCP_FASTOPEN, 5));
+	EXPECT_EQ(0, rc(listen(self->listener, 8)));
+	EXPECT_EQ(5, get_int(self->listener, SOL_TCP, TCP_FASTOPEN));
+}
+
 /* Set on a listener later, or before listen(2). */
 TEST_F(api, before_listen)
 {

@@ -358,9 +358,7 @@ pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int)
     if !matches!(&*this.phase.lock(), Phase::Idle) {
         // A new backlog, or an error.
         let done = socket.tcp_listen(backlog)?;
-        if this.takes_from_syns.load(Ordering::Relaxed) {
-            syn::take_from_syns(this, socket, backlog);
-        }
+        syn::take_as_before(this, socket, backlog);
         return Ok(done);
     }
     let listener = Listener::new(sock)?;

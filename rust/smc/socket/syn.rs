@@ -304,7 +304,7 @@ pub(super) fn connect(
 }
 
 /// Lets the listener take Proposals out of SYNs, if it may. Process context, before
-/// it listens or when its backlog has changed.
+/// it listens.
 pub(super) fn take_from_syns(this: &Attachment, socket: Socket<'_>, backlog: c_int) {
     let sock = socket.sock();
     // Where all listeners have Fast Open this one needs none of its own.
@@ -316,6 +316,18 @@ pub(super) fn take_from_syns(this: &Attachment, socket: Socket<'_>, backlog: c_i
     if socket.set_fastopen_queue(backlog).is_ok() {
         proof.set(&sock.lock(), true);
         this.takes_from_syns.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Goes on with that as a new backlog wants it, or ends it where it has been switched off.
+/// Process context; the socket listens.
+pub(super) fn take_as_before(this: &Attachment, socket: Socket<'_>, backlog: c_int) {
+    if !this.takes_from_syns.load(Ordering::Relaxed) {
+        return;
+    }
+    let sock = socket.sock();
+    if fastopen::server(sock.net()).is_none() || socket.set_fastopen_queue(backlog).is_err() {
+        take_no_more(this, &sock.lock(), true);
     }
 }
 
