@@ -13,7 +13,7 @@
 # most scripts do. It has no numbers for its jobs: kill $!, not %1.
 share=$1
 host=$2
-here=$(dirname "$(readlink -f "$0")")
+here=${0%/*}
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export SMC_RS_HOST=$host SMC_RS_LIB=$here HOME=/tmp
 . "$share/env.sh"

@@ -9,17 +9,21 @@ client) ADDR=10.99.0.2 ADDR6=fd99::2 PEER=10.99.0.1 PEER6=fd99::1 PEER_MAC=02:53
 esac
 export ADDR ADDR6 PEER PEER6
 
+mounted() { [[ $(</proc/mounts) == *" $1 "* ]]; }
+
 # Once, before the first test.
 guest_setup() {
-	mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
-	mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
+	mounted /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+	mounted /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
 	mkdir -p /run/smc_rs.cgroup
 	mount -t cgroup2 none /run/smc_rs.cgroup
 	mkdir -p /run/smc_rs.cgroup/test
 	mkfifo /run/smc_rs.nap
 	ip link set lo up
-	settings > /run/settings
+	# Nothing has changed them so far.
+	: > /run/settings
 	guest_reset
+	settings > /run/settings
 }
 
 # What tests change of the network's settings, each as FILE:VALUE.
