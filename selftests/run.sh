@@ -15,6 +15,6 @@ SMC_RS_CACHE=$CACHE
 export SMC_RS_KDIR_BASE SMC_RS_KDIR_DEBUG SMC_RS_MODULE_BASE SMC_RS_MODULE_DEBUG \
 	SMC_RS_LINUX SMC_RS_VNG SMC_RS_PROGS SMC_RS_TOP SMC_RS_CACHE
 mkdir -p "$SMC_RS_PROGS"
-quietly make -C "$TOP/selftests/progs" OUT="$SMC_RS_PROGS" || die "the tests' programs do not compile"
+quietly make -j"$(nproc)" -C "$TOP/selftests/progs" OUT="$SMC_RS_PROGS" || die "the tests' programs do not compile"
 export PYTHONPATH=$TOP/selftests PYTHONDONTWRITEBYTECODE=1
 exec python3 -m harness "$@"
