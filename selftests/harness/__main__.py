@@ -93,6 +93,15 @@ def main() -> int:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
+def run_anywhere(suite: Suite, anywhere: Deque) -> None:
+    """Takes its turn at tests that need no guests, until none is left."""
+    try:
+        while True:
+            suite.run(*anywhere.popleft(), False)
+    except IndexError:
+        pass
+
+
 class Beside(threading.Thread):
     """Runs tests while others run, on a wire of their own, and leaves those the CPUs.
 
@@ -114,11 +123,7 @@ class Beside(threading.Thread):
         for test, flavour in self.tests:
             self.suite.run(test, flavour, False)
         self.suite.close()
-        try:
-            while True:
-                self.suite.run(*self.anywhere.popleft(), False)
-        except IndexError:
-            pass  # none is left
+        run_anywhere(self.suite, self.anywhere)
 
     def end(self) -> None:
         """Also before its time."""
@@ -154,6 +159,7 @@ def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> 
         for test, flavour in inside:
             suite.run(test, flavour)
         suite.close()
+        run_anywhere(suite, anywhere)
         for thread in besides:
             thread.join()
     finally:
