@@ -43,6 +43,18 @@ link_sources() {
 	done
 }
 
+# carry_over BUILT: what clippy does not look at, from the folder of the module itself, if
+# that has been built. Kbuild makes anew what has changed since.
+carry_over() {
+	local f cmd
+	for f in rust/bindings/{bindings,helpers,layout}_generated.rs rust/helpers/helpers.o; do
+		cmd=$(dirname "$f")/.$(basename "$f").cmd
+		[ -e "$1/$f" ] && [ -e "$1/$cmd" ] || continue
+		cp -p "$1/$f" "$farm/$f"
+		sed "s,$1/,$farm/,g" "$1/$cmd" > "$farm/$cmd"
+	done
+}
+
 kbuild() { make -C "$kdir" M="$farm" "${KMAKE[@]}" -j"$(nproc)" --no-print-directory "$@"; }
 
 # rustdoc is given what Kbuild gave rustc.
@@ -78,10 +90,12 @@ modules_install)
 	kbuild modules_install ;;
 clippy)
 	# In a folder of its own, always anew: clippy says nothing of what it finds made.
+	built=$farm
 	farm=$farm-clippy
 	mkdir -p "$farm"
 	find "$farm" \( -name '*.o' -o -name '*.rmeta' \) -delete
 	link_sources
+	carry_over "$built"
 	# What it makes is not for use: without optimisation it makes that sooner.
 	kbuild CLIPPY=1 KRUSTFLAGS="-Dwarnings -Copt-level=0" modules ;;
 doc)

@@ -16,6 +16,9 @@ mkdir -p "$tree/var/lib/dkms" "$modules/$release"
 # depmod would be that of this machine's own modules.
 options="--no-depmod --dkmstree $tree/var/lib/dkms --sourcetree $tree/usr/src --installtree $modules"
 
+# It is not run: without optimisation it is there sooner.
+export KRUSTFLAGS=-Copt-level=0
+
 dkms_() { dkms $options "$@"; }
 installs() {
 	DESTDIR=$tree DKMS="$options --kernelsourcedir $SMC_RS_KDIR_BASE" \
