@@ -60,6 +60,19 @@ fn a_server_that_has_the_proposal_is_not_waited_for_longer() {
 }
 
 #[test]
+fn a_confirm_that_has_not_arrived_is_not_waited_for_longer() {
+    let (mut client, _, _) = confirmed(true);
+    client.on_sent(Millis(300));
+    client.on_link(Err(FirstError::Timeout), Millis(4300));
+    let until = Millis(4300).after(DECLINE_GRACE);
+    client.on_progress(false, until);
+    assert_eq!(
+        fallback(client.on_timeout(until)).0,
+        Reason::ConfirmLinkTimeout
+    );
+}
+
+#[test]
 fn a_link_that_is_not_confirmed_ends_in_tcp_after_the_grace() {
     let (mut client, mut server, confirm) = confirmed(true);
     client.on_sent(Millis(300));
