@@ -123,7 +123,7 @@ check-long: kernels
 
 # Not part of `check`: it takes long, and wants an idle machine.
 bench-fallback bench-data: module
-	@selftests/run.sh --out build/$@ --only bench/$(@:bench-%=%) bench
+	@selftests/run.sh --no-capture --out build/$@ --only bench/$(@:bench-%=%) bench
 
 bench: module
 	@QUICK=$(QUICK) selftests/bench.sh

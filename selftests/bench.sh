@@ -15,7 +15,7 @@ fi
 # One that has failed has measured all the same.
 status=0
 "$TOP/selftests/run.sh" --demo --out "$out/demo" "${options[@]}" || status=1
-"$TOP/selftests/run.sh" --out "$out/tests" bench || status=1
+"$TOP/selftests/run.sh" --no-capture --out "$out/tests" bench || status=1
 file=$(PYTHONPATH=$TOP/selftests PYTHONDONTWRITEBYTECODE=1 python3 -m harness.bench collect "$out")
 say "the figures are in $file"
 exit $status

@@ -48,21 +48,15 @@ stop() {
 	on server 'pkill datarate; wait_for 20 sh -c "! pgrep -x datarate"'
 }
 
-# In the guests: memory that is not free, nor a cache that could be at once, in KiB.
-GUEST='used() {
-	echo 3 > /proc/sys/vm/drop_caches
-	awk "/^MemTotal:/ {n = \$2} /^(MemFree|Buffers|Cached|SReclaimable):/ {n -= \$2} END {print n}" /proc/meminfo
-}'
-
-# What connections that say nothing take of both hosts.  Some are there before, as
+# What connections that say nothing take of both kernels.  Some are there before, as
 # what is made once is no concern of the next one.
 idle() {
 	local before after f
 	f=$(family "$1")
 	on -t 60 client "datarate idle $f \$PEER 5000 20 300 > /run/idle0 & wait_for 50 grep idle /run/idle0" || return 1
-	before=$(($(on server "$GUEST"$'\nused') + $(on client "$GUEST"$'\nused'))) || return 1
+	before=$(($(on server kernel_memory) + $(on client kernel_memory))) || return 1
 	on -t 120 client "datarate idle $f \$PEER 5000 $2 300 > /run/idle1 & wait_for 100 grep idle /run/idle1" || return 1
-	after=$(($(on server "$GUEST"$'\nused') + $(on client "$GUEST"$'\nused'))) || return 1
+	after=$(($(on server kernel_memory) + $(on client kernel_memory))) || return 1
 	echo $(((after - before) / $2))
 }
 

@@ -28,7 +28,7 @@ TOP = SELFTESTS.parent
 Runs = List[Tuple[Test, str]]
 
 
-def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
+def environment_setup(out: Path, sockets: Path, capture: bool) -> Callable[[str], Setup]:
     """How guests of each flavour are made, as run.sh says in the environment."""
     cache = Path(os.environ["SMC_RS_CACHE"])
     lock = threading.Lock()
@@ -49,7 +49,7 @@ def environment_setup(out: Path, sockets: Path) -> Callable[[str], Setup]:
             kdir=kdir, flavour=flavour, module=module,
             vng=Path(os.environ["SMC_RS_VNG"]),
             accel=probe_accel(kdir / "bzImage.boot", cache),
-            out=out, sockets=sockets, hosts=other_kernels(),
+            out=out, sockets=sockets, capture=capture, hosts=other_kernels(),
             # Where this is run by a test that lets others have the CPUs first.
             behind=os.getpriority(os.PRIO_PROCESS, 0) > 0)
 
@@ -72,6 +72,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the demo with less of it")
     parser.add_argument("--part", action="append", default=[], choices=demo.PARTS,
                         help="only these parts of the demo")
+    parser.add_argument("--no-capture", action="store_true",
+                        help="does not keep what is on the wire: the disk would set the pace")
     parser.add_argument("folders", nargs="*")
     args = parser.parse_args()
 
@@ -81,7 +83,7 @@ def main() -> int:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     sockets = Path(tempfile.mkdtemp(prefix="smc_rs."))
-    setup = environment_setup(out, sockets)
+    setup = environment_setup(out, sockets, not args.no_capture)
     try:
         if args.demo:
             return demo.run(setup(args.flavour), demo.plan_of(args.quick, args.part), TOP, before)

@@ -45,6 +45,9 @@ HOSTS = {
     "client": ("02:53:4d:43:00:02", "10.99.0.2", "fd99::2"),
 }
 
+# Whose end of the wire is kept: one has all of it.
+CAPTURES = "server"
+
 
 def stand_behind(pid: int) -> None:
     """Lets others have the CPUs first: for each second of this session ten of theirs."""
@@ -69,6 +72,7 @@ class Guest:
         self.share.mkdir(parents=True, exist_ok=True)
         self.console = self.dir / "console.log"
         self.pcap = self.dir / "wire.pcap"
+        self.captures = setup.capture and name == CAPTURES
         self.process: Optional[subprocess.Popen] = None
         self._done: Dict[str, int] = {}
         self._ready = False
@@ -88,7 +92,7 @@ class Guest:
             f"remote.type=unix,remote.path={setup.sockets}/{peer} "
             f"-device virtio-net-pci,netdev=wire,mac={HOSTS[self.name][0]} "
             + (f"-object filter-dump,id=capture,netdev=wire,file={self.pcap} "
-               if setup.capture else "") +
+               if self.captures else "") +
             # Each port that a console could have is two files in every poll of
             # the emulator, which were most of what it did.
             "-global virtio-serial-pci.max_ports=2"

@@ -198,7 +198,7 @@ class Suite:
         if self.behind and test.hosts:
             slow *= BEHIND_FACTOR
         marks = {h: g.console_size() for h, g in guests.items()}
-        capture = guests.get("server") or next(iter(guests.values()), None)
+        capture = next((g for g in guests.values() if g.captures), None)
         pcap_mark = capture.pcap_size() if capture else 0
         for host, (status, text) in at_once(guests, lambda host, guest: self._prepare(
                 guest, test.hosts[host], slow)).items():
@@ -228,10 +228,12 @@ class Suite:
 
     def _execute(self, test: Test, out: Path, guests: Dict[str, Guest], pcap_mark: int,
                  marks: Dict[str, int], slow: float):
-        capture = guests.get("server") or next(iter(guests.values()), None)
+        capture = next((g for g in guests.values() if g.captures), None)
 
         def handle(request: Dict) -> Dict:
             if request["op"] == "pcap":
+                if capture is None:
+                    raise GuestError("none of the test's hosts keeps what is on the wire")
                 capture.pcap_slice(pcap_mark, Path(request["file"]))
                 return {}
             guest = guests.get(request["host"])

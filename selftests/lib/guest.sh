@@ -138,6 +138,16 @@ listening() {
 }
 wait_listen() { wait_for 20 listening "$1"; }
 
+# kernel_memory: KiB that are not free, nor a cache, nor the programs'
+kernel_memory() {
+	# What is dropped is free only a little later.
+	for _ in 1 2; do echo 3 > /proc/sys/vm/drop_caches && nap 0.4; done
+	awk '/^MemTotal:/ {n = $2}
+	     /^(MemFree|Buffers|Cached|AnonPages|PageTables|KernelStack):/ {n -= $2}
+	     $1 == "count:" {n -= 4 * $2}
+	     END {print n}' /proc/meminfo /proc/zoneinfo
+}
+
 # What one can count on to be free at first sight.
 leak_clear() { [ ! -e /sys/kernel/debug/kmemleak ] || echo clear > /sys/kernel/debug/kmemleak; }
 

@@ -127,12 +127,7 @@ load_shorts() {
 # also the pages that each processor has at hand, megabytes that come and go.
 load_memory() {
 	local i
-	# What is dropped is free only a little later.
-	for i in 1 2; do echo 3 > /proc/sys/vm/drop_caches && sleep 0.4; done
-	awk '/^MemTotal:/ {n = $2}
-	     /^(MemFree|Buffers|Cached|AnonPages|PageTables|KernelStack):/ {n -= $2}
-	     $1 == "count:" {n -= 4 * $2}
-	     END {print "memory", n}' /proc/meminfo /proc/zoneinfo
+	echo "memory $(kernel_memory)"
 }
 
 # load_idle PRELOAD N: N connections that have said a byte and are left open

@@ -5,8 +5,9 @@
  *   datarate server FAMILY PORT
  *   datarate bulk FAMILY ADDR PORT CONNECTIONS SIZE MS
  *                                 messages of SIZE bytes for MS milliseconds by
- *                                 each connection; prints Mbit/s, of bytes that
- *                                 the server has read
+ *                                 each connection, all from the same moment on;
+ *                                 prints Mbit/s, of bytes that the server has
+ *                                 read until it has read all
  *   datarate pingpong FAMILY ADDR PORT SIZE MS
  *                                 messages of SIZE bytes there and back, one
  *                                 after the other; prints microseconds, the mean
@@ -145,14 +146,17 @@ static int open_for(uint32_t what, size_t len)
 	return fd;
 }
 
-/* Its Mbit/s; the time is that until the server has read all of it. */
+static pthread_barrier_t opened;
+
+/* The bytes that the server has read. */
 static void *bulk(void *arg)
 {
-	double *rate = arg, start;
+	uint64_t *read = arg, total;
 	char *buf = buffer();
-	uint64_t total;
 	int fd = open_for(BULK, size);
+	double start;
 
+	pthread_barrier_wait(&opened);
 	start = now();
 	while (now() - start < seconds)
 		write_all(fd, buf, size);
@@ -162,7 +166,7 @@ static void *bulk(void *arg)
 		fprintf(stderr, "the server does not say how much it has read\n");
 		exit(1);
 	}
-	*rate = be64toh(total) * 8 / 1e6 / (now() - start);
+	*read = be64toh(total);
 	close(fd);
 	free(buf);
 	return NULL;
@@ -171,17 +175,22 @@ static void *bulk(void *arg)
 static int bulks(int connections)
 {
 	pthread_t threads[connections];
-	double rates[connections], sum = 0;
+	uint64_t bytes[connections], sum = 0;
+	double start;
 	int i;
 
+	/* What is sent at a time is counted at a time: who connects first waits. */
+	pthread_barrier_init(&opened, NULL, connections + 1);
 	for (i = 0; i < connections; i++)
-		if (pthread_create(&threads[i], NULL, bulk, &rates[i]))
+		if (pthread_create(&threads[i], NULL, bulk, &bytes[i]))
 			die("pthread_create");
+	pthread_barrier_wait(&opened);
+	start = now();
 	for (i = 0; i < connections; i++) {
 		pthread_join(threads[i], NULL);
-		sum += rates[i];
+		sum += bytes[i];
 	}
-	printf("%.2f\n", sum);
+	printf("%.2f\n", sum * 8 / 1e6 / (now() - start));
 	return 0;
 }
 
