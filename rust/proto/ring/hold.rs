@@ -4,10 +4,14 @@
 //! what is sent by itself finds no more to go with it.
 
 use super::TxRing;
+use crate::cursor::RingSize;
 
 /// Most bytes that one message announces: more of them come back sooner, which
 /// makes room for the next.
 const MAX_WRITE: u32 = 512 << 10;
+
+/// What is worth a message on a link that is shared, whatever the ring.
+const PIECE: u32 = 64 << 10;
 
 /// How many messages are under way, at least, if one waits in spite of TCP_NODELAY:
 /// requests that follow each other do not, a stream of small ones does.
@@ -28,7 +32,28 @@ pub struct SendMode {
     pub autocork: u32,
 }
 
+/// How much is copied between application and ring before the other end is told of it:
+/// a quarter of the ring, so that copies at both ends and the wire are busy at a time. On
+/// a link that others send on as well it is always busy, and a message is to be worth its
+/// cost.
+pub(super) const fn piece(ring: RingSize, shared: bool) -> u32 {
+    let quarter = ring.bytes() / 4;
+    if !shared || quarter >= PIECE {
+        quarter
+    } else if ring.bytes() < PIECE {
+        ring.bytes()
+    } else {
+        PIECE
+    }
+}
+
 impl TxRing {
+    /// How many bytes of one write(2) are copied before they are posted, on a link that
+    /// other connections send on as well if it is `shared`.
+    pub const fn piece(&self, shared: bool) -> u32 {
+        piece(self.local(), shared)
+    }
+
     /// How many bytes one message may announce now, on a link that other connections
     /// send on as well if it is `shared`.
     pub const fn most(&self, shared: bool) -> u32 {

@@ -2,7 +2,7 @@
 
 //! The receive half of a connection.
 
-use super::{ProducerFlags, Spans, TooMany};
+use super::{hold::piece, ProducerFlags, Spans, TooMany};
 use crate::cursor::{Cursor, CursorError, RawCursor, RingSize, Step};
 
 /// How the application wants its urgent byte (`SO_OOBINLINE`).
@@ -76,13 +76,15 @@ struct Urgent {
 ///
 /// - the peer asked for it, or an urgent byte was consumed; or
 /// - a fifth of the ring was consumed since the last report, and the peer said that
-///   it is blocked or sees less than half of the ring free.
+///   it is blocked or sees less than half of the ring free. On a link that others send
+///   on as well ([`RxRing::set_shared`]) it is half of the ring, or 64 KiB if that is
+///   less.
 ///
 /// That is RFC 7609 §4.5.1 but for a peer that is blocked: it would be told of any
 /// byte that is consumed, and windows would get silly. Here the share counts there,
 /// too. It never leaves a sender waiting: if nothing is left to read and no report
 /// is due, then the last report left at least half of the ring free. (So nobody may
-/// wait for more than four fifths of a ring to be there at once.) The RFC has a tenth:
+/// wait for more than half a ring to be there at once.) The RFC has a tenth:
 /// each report is a message that both ends have work with, and what it makes room for
 /// is sent by one more.
 ///
@@ -90,7 +92,8 @@ struct Urgent {
 /// ring's size in one copy reports when the copy is over, and the sender stands
 /// still meanwhile; throughput halves whenever the message size comes near a
 /// multiple of the ring. So a reader consumes in steps of [`RxRing::step`], and
-/// asks after each whether to report.
+/// asks after each whether to report. On a link that is shared nothing stands still:
+/// others send meanwhile, and fewer messages leave more of the link for data.
 ///
 /// # Invariants
 ///
@@ -121,6 +124,8 @@ pub struct RxRing {
     urgent_pending: bool,
     /// Bytes were thrown away unread.
     discarded: bool,
+    /// Others send on the link as well.
+    shared: bool,
 }
 
 impl RxRing {
@@ -143,6 +148,7 @@ impl RxRing {
             owed_at: None,
             urgent_pending: false,
             discarded: false,
+            shared: false,
         }
     }
 
@@ -151,11 +157,15 @@ impl RxRing {
         self.producer.size()
     }
 
+    /// Whether others send on the connection's link as well.
+    pub fn set_shared(&mut self, shared: bool) {
+        self.shared = shared;
+    }
+
     /// The bytes a reader should copy before it calls [`RxRing::consume`], so that
-    /// the peer gets its room back while a large copy goes on: a quarter of the
-    /// ring, which is always worth a report.
+    /// the peer gets its room back while a large copy goes on; always worth a report.
     pub const fn step(&self) -> u32 {
-        self.size().bytes() / 4
+        piece(self.size(), self.shared)
     }
 
     /// Takes the producer cursor and flags of a CDC message.
@@ -363,7 +373,12 @@ impl RxRing {
         }
         let size = self.size().bytes();
         let peer_sees = size.saturating_sub(distance(self.reported, self.produced));
-        distance(self.reported, self.consumed) >= size / 5 && (self.blocked || peer_sees < size / 2)
+        let enough = match self.step() {
+            _ if !self.shared => size / 5,
+            step if step < size / 2 => step,
+            _ => size / 2,
+        };
+        distance(self.reported, self.consumed) >= enough && (self.blocked || peer_sees < size / 2)
     }
 
     /// Where the peer writes next and this end reads next, and what the peer has

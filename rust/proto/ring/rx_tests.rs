@@ -171,6 +171,50 @@ fn the_step_of_a_reader_is_worth_a_report() {
     }
 }
 
+/// Reads a full ring in steps: after how many bytes each a report was due.
+fn reports_of_a_full_ring(size: RingSize, shared: bool) -> Vec<u32> {
+    let mut rx = RxRing::new(size);
+    rx.set_shared(shared);
+    rx.on_cdc(raw(1, 0), BLOCKED, Inline).unwrap();
+    let (mut after, mut unreported) = (Vec::new(), 0);
+    while rx.unread() > 0 {
+        let step = rx.step().min(rx.unread());
+        rx.consume(step, Inline).unwrap();
+        unreported += step;
+        if rx.update_due() {
+            report(&mut rx);
+            after.push(core::mem::take(&mut unreported));
+        }
+    }
+    after
+}
+
+#[test]
+fn on_a_shared_link_reports_are_few_and_none_is_missing() {
+    for (compressed, shared, alone) in [
+        (0, &[16 << 10][..], [4 << 10; 4]),
+        (2, &[64 << 10], [16 << 10; 4]),
+        (3, &[64 << 10; 2], [32 << 10; 4]),
+        (4, &[64 << 10; 4], [64 << 10; 4]),
+        (6, &[256 << 10; 4], [256 << 10; 4]),
+    ] {
+        let size = RingSize::from_compressed(compressed).unwrap();
+        assert_eq!(reports_of_a_full_ring(size, true), shared);
+        assert_eq!(reports_of_a_full_ring(size, false), alone);
+    }
+}
+
+#[test]
+fn small_reads_on_a_shared_link_leave_half_the_ring_reported() {
+    let mut rx = ring();
+    rx.set_shared(true);
+    arrive(&mut rx, SIZE - 1, PLAIN, Inline);
+    rx.consume(SIZE / 2 - 1, Inline).unwrap();
+    assert!(!rx.update_due());
+    rx.consume(1, Inline).unwrap();
+    assert!(rx.update_due());
+}
+
 #[test]
 fn an_inline_urgent_byte_starts_a_read_of_its_own() {
     let mut rx = ring();

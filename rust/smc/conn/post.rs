@@ -60,8 +60,13 @@ impl Tx {
         if waits || ring.plan(u32::MAX).is_none() {
             return None;
         }
-        let shared = self.link.as_ref().is_some_and(|link| link.is_shared(seat));
-        Some(ring.most(shared)).filter(|most| *most > 0)
+        let most = self.out.as_ref()?.ring.most(self.is_shared(seat));
+        Some(most).filter(|most| *most > 0)
+    }
+
+    /// Whether others send on the link as well.
+    pub(super) fn is_shared(&self, seat: &Seat) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_shared(seat))
     }
 
     /// Whether a message is due whatever data there are.
@@ -106,6 +111,7 @@ impl Conn {
     /// Posts a message, which announces at most `data` bytes more.
     fn post(this: &Arc<Task<Self>>, tx: &mut Tx, slot: CdcSlot<'_>, data: Option<u32>) -> Result {
         let state = tx.closer.flags();
+        let shared = tx.is_shared(&this.seat);
         let (Some(out), Some(buf)) = (&mut tx.out, tx.sndbuf.as_ref().and_then(SendBuffer::buf))
         else {
             return Err(NetErrno::NotConn.into());
@@ -122,6 +128,7 @@ impl Conn {
             let mut rx = this.rx.lock();
             let consumed = rx.ring.report();
             rx.ring.reported(consumed.ticket);
+            rx.ring.set_shared(shared);
             consumed
         };
         let cdc = Cdc {

@@ -138,8 +138,8 @@ impl Conn {
             let (Some(buf), Some(out)) = (&*guard, &tx.out) else {
                 return Err(EPIPE);
             };
-            let chunk = (out.ring.local().bytes() / 4).max(MIN_COPY);
-            let spans = out.ring.write_spans(left.min(chunk));
+            let piece = out.ring.piece(tx.is_shared(&this.seat)).max(MIN_COPY);
+            let spans = out.ring.write_spans(left.min(piece));
             let urgent_waits = flags & uapi::MSG_OOB != 0 && out.ring.urgent_busy();
             if spans.is_empty() || urgent_waits {
                 tx.nospace = true;
@@ -155,7 +155,7 @@ impl Conn {
                 }
             }
             if copied == 0 {
-                return Ok(Written::Away(left.min(chunk) as usize));
+                return Ok(Written::Away(left.min(piece) as usize));
             }
             Self::wrote(this, copied, msg.left() == 0, flags)?;
             *sent += copied as usize;
