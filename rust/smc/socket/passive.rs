@@ -102,10 +102,14 @@ pub(super) fn declines(child: &NewChild<'_>) -> bool {
 ///
 /// `EPROTO` if it is not what it was, `ENOMEM`: the stream is of no use.
 pub(super) fn declined(child: &Child, listener: &Sock) -> Result<Option<Fallback>> {
-    if !child.has_input() {
-        child.lock().ack_as(listener);
+    // TCP may be at its first segment yet, on another CPU: the connection is in the queue
+    // before that is read, and established before its bytes are there.
+    let locked = child.lock();
+    if !locked.has_input() {
+        locked.ack_as(listener);
         return Ok(None);
     }
+    drop(locked);
     let mut inbox = Inbox::new();
     let Input::Message(bytes) = inbox.read(child, Kind::Decline)? else {
         return Err(NetErrno::Proto.into());
