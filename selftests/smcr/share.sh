@@ -13,10 +13,13 @@
 RING=1048576
 # A message finds half of a ring before it where nobody has a share, and 128 KiB with one.
 MOST=$((RING / 3))
+# It is the wire that all of it waits for, and not a slow host.
+MBIT=10
+! on_debug_kernel server || MBIT=2
 
 prepare() {
 	devices && both "sysctl -q -w net.smc.rmem=$RING net.smc.wmem=$RING
-		tc qdisc replace dev eth0 root netem rate 10mbit limit 100000" &&
+		tc qdisc replace dev eth0 root netem rate ${MBIT}mbit limit 100000" &&
 		on server "datarate server 43 5000 > /run/datarate.log 2>&1 & wait_listen 5000" &&
 		on client "datarate pingpong 43 \$PEER 5000 100 100"
 }
@@ -31,10 +34,10 @@ beside() {
 		us=\$(datarate pingpong 43 \$PEER 5000 100 5000)
 		echo \$us \$((\$(sent) - before)) \$start \$EPOCHREALTIME
 		kill \$bulk")
-	awk -v us="$us" -v bytes="$bytes" -v time="$(awk "BEGIN {print $end - $start}")" -v most=$MOST 'BEGIN {
+	awk -v us="$us" -v bytes="$bytes" -v time="$(awk "BEGIN {print $end - $start}")" -v most=$MOST -v least=$((MBIT * 50000)) 'BEGIN {
 		rate = bytes / time
 		printf "%.0f bytes/s leave, a message there and back takes the time of %.0f\n", rate, rate * us / 1e6
-		exit !(us > 0 && rate > 500000 && rate * us / 1e6 < most)
+		exit !(us > 0 && rate > least && rate * us / 1e6 < most)
 	}' | tee "$SMC_RS_TEST_OUT/figures"
 	return "${PIPESTATUS[0]}"
 }
