@@ -69,8 +69,6 @@ pub(crate) struct Active {
     event: AtomicBool,
     /// Nothing is done any more.
     over: AtomicBool,
-    /// It is a plain one, and of no use.
-    broken: AtomicBool,
     /// SO_RCVLOWAT of the application, which gets it back at the end.
     rcvlowat: AtomicI32,
     /// The listener that is connected to.
@@ -138,7 +136,6 @@ impl Active {
                 threaded: AtomicBool::new(false),
                 event: AtomicBool::new(false),
                 over: AtomicBool::new(false),
-                broken: AtomicBool::new(false),
                 rcvlowat: AtomicI32::new(NO_RCVLOWAT),
                 peer,
                 standing,
@@ -203,7 +200,7 @@ impl Active {
         match sock.state() {
             TcpState::Established | TcpState::Closing if self.is_client_of_smc(sock) => {
                 self.on_option_heard(sock);
-                if self.decline_at_once(sock, task) {
+                if self.decline_at_once(sock) {
                     return;
                 }
                 let proposed = self.on_syn_answered(sock);
@@ -219,7 +216,7 @@ impl Active {
             }
             TcpState::Established | TcpState::Closing => {
                 self.on_no_option(sock);
-                fallback::to_plain_connected(&self.owner, sock, Reason::PeerNoSmc, || ());
+                fallback::to_plain_connected(&self.owner, sock, Reason::PeerNoSmc);
             }
             TcpState::Close if self.on_syn_closed(sock, task) => {}
             // What the application sees of it is TCP's.
@@ -229,22 +226,23 @@ impl Active {
 
     /// Ends it where nothing but a Decline follows; whether it has. Contexts as in
     /// `on_state`.
-    fn decline_at_once(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) -> bool {
+    fn decline_at_once(&self, sock: &EventSock<'_>) -> bool {
         let Some(foreseen) = &self.foreseen else {
             return false;
         };
-        let Ok(decline) = sock.queue_ready(&foreseen.decline) else {
+        // A thread in connect() gets the sock's lock when all of this is over, whatever it
+        // comes to, and can be on its way there meanwhile. Others look without the lock,
+        // and are woken when there is something to be seen.
+        if self.has_thread() {
+            sock.default_state_change();
+        }
+        if sock.send_ready(&foreseen.decline).is_err() {
             // The first bytes of the stream: nothing went.
             return false;
-        };
+        }
         // It is the ACK of the SYN-ACK, too.
         sock.delay_acks();
-        fallback::to_plain_connected(&self.owner, sock, foreseen.fallback.reason, || {
-            if decline.send().is_err() {
-                self.broken.store(true, Ordering::SeqCst);
-                Task::kick(task);
-            }
-        });
+        fallback::to_plain_connected(&self.owner, sock, foreseen.fallback.reason);
         true
     }
 
@@ -373,9 +371,6 @@ impl Run for Active {
     }
 
     fn run(this: &Arc<Task<Self>>) {
-        if this.broken.load(Ordering::SeqCst) {
-            return this.sock.fail(ENOMEM);
-        }
         this.check_option(this);
         if this.has_thread() {
             return;

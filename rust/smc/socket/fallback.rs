@@ -28,18 +28,12 @@ pub(super) fn to_plain_after(
     }
 }
 
-/// As [`to_plain`] for a connection that TCP has just made. Who waits for it is woken, then
-/// `then` is done, and then it is counted: that thread gets the sock's lock when all of it
-/// is over, and can be on its way there meanwhile. Contexts as in `Events::state_change`.
-pub(super) fn to_plain_connected(
-    this: &Arc<Attachment>,
-    sock: &EventSock<'_>,
-    reason: Reason,
-    then: impl FnOnce(),
-) {
+/// As [`to_plain`] for a connection that TCP has just made. Who waits for it is woken, and
+/// then it is counted: that thread gets the sock's lock when all of it is over, and can be
+/// on its way there meanwhile. Contexts as in `Events::state_change`.
+pub(super) fn to_plain_connected(this: &Arc<Attachment>, sock: &EventSock<'_>, reason: Reason) {
     let fallen = turn(this, sock, reason, None);
     sock.default_state_change();
-    then();
     if let Some(fallen) = fallen {
         stats::fallback(sock, &fallen);
     }
