@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, Deque, Dict, List, Tuple
 
 from . import demo, ktap
-from .guest import HOSTS, Setup, probe_accel
+from .guest import BEHIND, FAR_BEHIND, HOSTS, Setup, probe_accel
 from .suite import Suite, Test, discover, stderr_log
 
 SELFTESTS = Path(__file__).resolve().parent.parent
@@ -51,7 +51,7 @@ def environment_setup(out: Path, sockets: Path, capture: bool) -> Callable[[str]
             accel=probe_accel(kdir / "bzImage.boot", cache),
             out=out, sockets=sockets, capture=capture, hosts=other_kernels(),
             # Where this is run by a test that lets others have the CPUs first.
-            behind=os.getpriority(os.PRIO_PROCESS, 0) > 0)
+            behind=max(0, os.getpriority(os.PRIO_PROCESS, 0)))
 
     return setup
 
@@ -95,11 +95,11 @@ def main() -> int:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def run_anywhere(suite: Suite, anywhere: Deque) -> None:
+def run_anywhere(suite: Suite, take: Callable[[], Tuple[Test, str]]) -> None:
     """Takes its turn at tests that need no guests, until none is left."""
     try:
         while True:
-            suite.run(*anywhere.popleft(), False)
+            suite.run(*take(), False)
     except IndexError:
         pass
 
@@ -107,7 +107,9 @@ def run_anywhere(suite: Suite, anywhere: Deque) -> None:
 class Beside(threading.Thread):
     """Runs tests while others run, on a wire of their own, and leaves those the CPUs.
 
-    Then it takes its turn at those that nobody has begun: they need no guests.
+    Then it takes its turn at those that nobody has begun: they need no guests. Without
+    tests of its own it does so from the start, with what all others leave, and begins at
+    the other end.
     """
 
     def __init__(self, name: str, tests: Runs, anywhere: Deque, suite: Callable[..., Suite],
@@ -117,15 +119,17 @@ class Beside(threading.Thread):
         own.mkdir()
         self.tests = tests
         self.anywhere = anywhere
+        self.take = anywhere.popleft if tests else anywhere.pop
+        behind = BEHIND if tests else FAR_BEHIND
         self.suite = suite(
-            lambda flavour: dataclasses.replace(setup(flavour), sockets=own, behind=True),
-            sockets=own, behind=True)
+            lambda flavour: dataclasses.replace(setup(flavour), sockets=own, behind=behind),
+            sockets=own, behind=behind)
 
     def run(self) -> None:
         for test, flavour in self.tests:
             self.suite.run(test, flavour, False)
         self.suite.close()
-        run_anywhere(self.suite, self.anywhere)
+        run_anywhere(self.suite, self.take)
 
     def end(self) -> None:
         """Also before its time."""
@@ -148,20 +152,21 @@ def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> 
     anywhere = deque((t, f) for t, f in runs if not t.hosts)
     writer = ktap.Writer(sys.stdout, len(tests))
 
-    def make(setups: Callable[[str], Setup], sockets: Path, behind: bool) -> Suite:
+    def make(setups: Callable[[str], Setup], sockets: Path, behind: int) -> Suite:
         environment = {"SMC_RS_SELFTESTS": str(SELFTESTS), "SMC_RS_SOCKETS": str(sockets)}
         return Suite(setups, out, writer, environment, stderr_log, behind)
 
-    suite = make(setup, sockets, False)
-    besides = [Beside("others", others, anywhere, make, setup, sockets),
-               Beside("guests", guests, anywhere, make, setup, sockets)]
+    suite = make(setup, sockets, 0)
+    besides = [Beside(name, row, anywhere, make, setup, sockets)
+               for name, row in (("others", others), ("guests", guests), ("none", []))
+               if row or name == "none"]
     for thread in besides:
         thread.start()
     try:
         for test, flavour in inside:
             suite.run(test, flavour)
         suite.close()
-        run_anywhere(suite, anywhere)
+        run_anywhere(suite, anywhere.popleft)
         for thread in besides:
             thread.join()
     finally:

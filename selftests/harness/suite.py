@@ -97,7 +97,7 @@ class Suite:
     """Runs tests for which guests of each flavour are booted as needed."""
 
     def __init__(self, setups: Callable[[str], Setup], out: Path, writer: ktap.Writer,
-                 environment: Dict[str, str], log: Callable[[str], None], behind: bool = False):
+                 environment: Dict[str, str], log: Callable[[str], None], behind: int = 0):
         self.behind = behind
         self.setups = setups
         self.out = out
@@ -257,7 +257,7 @@ class Suite:
                                    start_new_session=True, env=env, cwd=out)
         self.process = process
         if self.behind:
-            stand_behind(process.pid)
+            stand_behind(process.pid, self.behind)
         expired = threading.Event()
 
         def expire() -> None:
