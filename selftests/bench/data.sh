@@ -146,7 +146,8 @@ table() {
 as_good() {
 	local r noise
 	r=$(ratio ours "$1")
-	noise=$(awk -v r="$(ratio "C again" "$1")" 'BEGIN {d = r > 1 ? r - 1 : 1 - r; print d < 0.1 ? d : 0.1}')
+	noise=$(awk -v r="$(ratio "C again" "$1")" 'BEGIN {
+		d = r == "none" ? 0 : r > 1 ? r - 1 : 1 - r; print d < 0.1 ? d : 0.1}')
 	echo "ours $(median ours "$1"), C $(median C "$1"): $r, two of C differ by $noise"
 	[ "$r" != none ] || { [ "$(median ours "$1")" != 0 ] && [ -e "$SMC_RS_TEST_OUT/failed" ]; return; }
 	awk -v r="$r" -v n="$noise" 'BEGIN {exit !(r + n >= 1)}'
