@@ -35,6 +35,8 @@
  *     again   it is sent once more after the answer
  *     bare    the same, without cookie and payload: the answer was lost
  *     ack     the last answer and what follows is acknowledged
+ *     late=SECONDS   it is not before then, and without what follows, which is "late" when
+ *                    it has come once more
  *     quiet   no RST at the end
  *
  *   ADDR and PEER are of IPv4 or of IPv6.
@@ -342,6 +344,7 @@ static int respond(unsigned short port, double seconds, char **words)
 struct asking {
 	struct segment syn;
 	int again, bare, ack, quiet;
+	double late;
 	/* What comes next of the peer's stream. */
 	unsigned int next;
 };
@@ -362,6 +365,8 @@ static void asking_words(struct asking *a, unsigned char *data, char **words)
 			a->syn.len = unhex(*words + 5, data, MAX_DATA);
 		if (!strncmp(*words, "seq=", 4))
 			a->syn.seq = strtoul(*words + 4, NULL, 10);
+		if (!strncmp(*words, "late=", 5))
+			a->late = atof(*words + 5);
 	}
 }
 
@@ -399,30 +404,54 @@ static void on_answer_data(struct asking *a, const struct segment *in)
 		acknowledge(a, in->ack, 0);
 }
 
+static int is_answer(const struct asking *a, const struct segment *in)
+{
+	return in->sport == a->syn.dport && in->dport == a->syn.sport;
+}
+
+/* The stream has begun at `first`. */
+static void answer_late(struct asking *a, unsigned int first, unsigned int seq)
+{
+	double end = now() + 5;
+	struct segment in;
+
+	a->next = first;
+	acknowledge(a, seq, 0);
+	while (receive(&in, end)) {
+		if (!is_answer(a, &in) || (!in.rst && (!in.len || in.seq != first)))
+			continue;
+		if (in.rst)
+			printf("rst\n");
+		else
+			printf("late %u\n", in.len);
+		return;
+	}
+}
+
 static int ask(unsigned short port, unsigned short dport, char **words)
 {
 	static unsigned char data[MAX_DATA];
 	struct asking a = { .syn = { .seq = 5000, .sport = port, .dport = dport, .syn = 1,
 				     .data = data, .opt.cookie_len = -1 } };
 	double end = now() + 5;
-	unsigned int seq = 0;
-	int answered = 0;
+	unsigned int first = 0, seq = 0;
+	int answered = 0, ended = 0;
 	struct segment in;
 
 	asking_words(&a, data, words);
 	transmit(&a.syn);
 	while (receive(&in, end)) {
-		if (in.sport != dport || in.dport != port)
+		if (!is_answer(&a, &in))
 			continue;
 		if (in.rst) {
 			printf("rst\n");
-			answered = 1;
+			answered = ended = 1;
 			break;
 		}
 		if (in.syn && in.ackf) {
 			if (!answered) {
-				a.next = in.seq + 1;
-				end = now() + 1;
+				a.next = first = in.seq + 1;
+				end = now() + (a.late ? a.late : 1);
 			}
 			answered = 1;
 			seq = in.ack;
@@ -431,6 +460,8 @@ static int ask(unsigned short port, unsigned short dport, char **words)
 			on_answer_data(&a, &in);
 		}
 	}
+	if (a.late && answered && !ended)
+		answer_late(&a, first, seq);
 	if (!answered)
 		printf("nothing\n");
 	else if (!a.quiet)

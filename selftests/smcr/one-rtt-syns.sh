@@ -94,6 +94,14 @@ twice() { one again; }
 # The client has not got the SYN-ACK: its next SYN has no payload.
 answer_lost() { one bare ack; }
 
+# All answers are lost for longer than a Confirm is waited for: that time begins with the
+# connection, for which TCP has its own. Those that follow are given up after seven seconds.
+late() {
+	ask $SMC smc cookie="$(smc_cookie)" data="$(proposal)" late=6.5 &&
+		answer "^synack acked=$(bytes) smc=1 .*data ([0-9]+) .*late [0-9]+ $" && ! answer rst &&
+		on server 'sysctl -q -w net.ipv4.tcp_synack_retries=1'
+}
+
 # served NAME PORT: that server has had all its connections, and nothing to complain of
 served() { on server "over() { ! listening $2; }; wait_for 10 over && ! grep -v listening /run/$1"; }
 
@@ -135,7 +143,7 @@ declined() {
 		talk $NO_RDMA && served declined $NO_RDMA
 }
 
-plan 15
+plan 16
 check "servers of SMC and TCP with Fast Open" prepare
 check "each has cookies of its own" grants
 check "but none for the other kind of client" grants_not
@@ -148,6 +156,7 @@ check "and has read none" read_none
 check "SYN cookies: no SMC, no payload" syn_cookies
 check "a SYN that comes twice makes one connection" twice
 check "and so does one that is repeated since its answer was lost" answer_lost
+check "a client whose answers are lost for long is waited for" late
 check "one that comes when its connection is over makes none that is accepted" outlived
 check "nothing is left of them" nothing_left
 check "one that is declined is not accepted while its client may not exist" declined

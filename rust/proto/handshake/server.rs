@@ -72,6 +72,8 @@ pub struct Server {
     /// The host that the Proposal named; zero where it named none.
     peer_id: PeerId,
     mode: Modes,
+    /// TCP's handshake was not over yet when it was asked for last.
+    early: bool,
 }
 
 impl Server {
@@ -88,6 +90,7 @@ impl Server {
             },
             peer_id: PeerId([0; 8]),
             mode: Modes::None,
+            early: false,
         };
         if smc {
             return (server, Action::Wait);
@@ -379,6 +382,20 @@ impl Server {
     /// What arrived is no CLC message, or not all of one.
     pub fn on_malformed(&mut self) -> Action {
         self.course.abort(Cause::Protocol)
+    }
+
+    /// The time is `now`, and TCP's handshake is over, or is not: to be said whenever that
+    /// may have changed, and before [`Server::on_timeout`]. While it is not, as with a
+    /// Proposal in the SYN, TCP repeats its SYN-ACK, and gives up by itself. The client has
+    /// its time from when it is: for the Accept that it may not have got with the SYN-ACK
+    /// TCP takes three seconds (RFC 6298 §5.7).
+    pub fn on_progress(&mut self, connected: bool, now: Millis) {
+        let is_over = self.course.deadline.is_some_and(|deadline| now >= deadline);
+        let renews = if connected { self.early } else { is_over };
+        self.early = !connected;
+        if renews && self.course.place.awaits_message() {
+            self.course.deadline = Some(now.after(CLC_WAIT));
+        }
     }
 
     /// The time is `now`.

@@ -267,10 +267,14 @@ impl Io {
                     Ok(Some(action)) => action,
                     // Not before: what has come in time counts, however late it is
                     // looked at.
-                    Ok(None) => match self.server.on_timeout(clc::now()) {
-                        Action::Wait => return None,
-                        action => action,
-                    },
+                    Ok(None) => {
+                        let now = clc::now();
+                        self.server.on_progress(!self.is_early(), now);
+                        match self.server.on_timeout(now) {
+                            Action::Wait => return None,
+                            action => action,
+                        }
+                    }
                     Err(e) => return Some(Err(e)),
                 },
                 Action::Established => {
@@ -445,6 +449,12 @@ impl Io {
         }
     }
 
+    /// Whether TCP's handshake is not over yet: the Proposal came with the SYN.
+    fn is_early(&self) -> bool {
+        let child = self.child.as_ref();
+        child.is_some_and(|child| child.state() == TcpState::Handshake)
+    }
+
     /// Whether TCP's handshake was over since this one began. Where it is not, and the child
     /// has ended, the client has answered with a reset, or not at all.
     fn is_connected(&self) -> bool {
@@ -455,13 +465,14 @@ impl Io {
     /// The handshake has come to `end`: what is left of the connection, or when to
     /// look again whether accept() may have it.
     fn is_ready(&mut self, end: Result, defer: u32) -> Result<Option<Accepted>, Millis> {
+        let is_early = self.is_early();
         if let (Ok(()), Some(child), None) = (&end, &self.child, &self.conn) {
             let now = clc::now();
             let until = *self
                 .deferred
                 .get_or_insert(now.after(defer.saturating_mul(1000)));
-            if child.state() == TcpState::Handshake && !self.cancelled {
-                // Its Proposal came with the SYN; who has sent that may be gone.
+            if is_early && !self.cancelled {
+                // Who has sent that may be gone.
                 self.early = true;
                 return Err(until.max(now.after(SYN_ACK_TIME)));
             }

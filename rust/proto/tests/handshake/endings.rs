@@ -60,6 +60,50 @@ fn a_server_that_has_the_proposal_is_not_waited_for_longer() {
 }
 
 #[test]
+fn a_client_has_its_time_once_the_handshake_of_tcp_is_over() {
+    // The Proposal was in the SYN, and the SYN-ACK is lost a few times.
+    let (_, mut server, _) = accepted(true);
+    let check = |server: &mut Server, connected, now| {
+        server.on_progress(connected, now);
+        server.on_timeout(now)
+    };
+    let mut until = Millis(200).after(CLC_WAIT);
+    assert_eq!(check(&mut server, false, Millis(200)), Action::Wait);
+    assert_eq!(server.deadline(), Some(until));
+    for _ in 0..3 {
+        assert_eq!(check(&mut server, false, until), Action::Wait);
+        until = until.after(CLC_WAIT);
+        assert_eq!(server.deadline(), Some(until));
+    }
+    let connected = Millis(until.0 - 1);
+    assert_eq!(check(&mut server, true, connected), Action::Wait);
+    assert_eq!(check(&mut server, true, until), Action::Wait);
+    until = connected.after(CLC_WAIT);
+    assert_eq!(server.deadline(), Some(until));
+    assert_eq!(abort(check(&mut server, true, until)).0, Cause::TimedOut);
+}
+
+#[test]
+fn a_client_whose_proposal_came_later_has_its_time_from_the_accept() {
+    let (_, mut server, _) = accepted(true);
+    let until = Millis(200).after(CLC_WAIT);
+    for now in [Millis(200), Millis(300), until] {
+        server.on_progress(true, now);
+        assert_eq!(server.deadline(), Some(until));
+    }
+    assert_eq!(abort(server.on_timeout(until)).0, Cause::TimedOut);
+}
+
+#[test]
+fn no_time_begins_where_no_message_is_waited_for() {
+    let (_, mut server, confirm) = confirmed(true);
+    server.on_progress(false, Millis(200));
+    wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
+    server.on_progress(true, Millis(300));
+    assert_eq!(server.deadline(), None);
+}
+
+#[test]
 fn a_confirm_that_has_not_arrived_is_not_waited_for_longer() {
     let (mut client, _, _) = confirmed(true);
     client.on_sent(Millis(300));
