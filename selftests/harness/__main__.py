@@ -50,6 +50,8 @@ def environment_setup(out: Path, sockets: Path, capture: bool) -> Callable[[str]
             vng=Path(os.environ["SMC_RS_VNG"]),
             accel=probe_accel(kdir / "bzImage.boot", cache),
             out=out, sockets=sockets, capture=capture, hosts=other_kernels(),
+            # For what a debug kernel puts beside each object.
+            memory="3G" if flavour == "debug" else "1G",
             # Where this is run by a test that lets others have the CPUs first.
             behind=max(0, os.getpriority(os.PRIO_PROCESS, 0)))
 
@@ -113,7 +115,7 @@ class Beside(threading.Thread):
     """
 
     def __init__(self, name: str, tests: Runs, anywhere: Deque, suite: Callable[..., Suite],
-                 setup: Callable[[str], Setup], sockets: Path):
+                 setup: Callable[[str], Setup], sockets: Path, **of_guests):
         super().__init__(daemon=True)
         own = sockets / name
         own.mkdir()
@@ -122,7 +124,8 @@ class Beside(threading.Thread):
         self.take = anywhere.popleft if tests else anywhere.pop
         behind = BEHIND if tests else FAR_BEHIND
         self.suite = suite(
-            lambda flavour: dataclasses.replace(setup(flavour), sockets=own, behind=behind),
+            lambda flavour: dataclasses.replace(setup(flavour), sockets=own, behind=behind,
+                                                **of_guests),
             sockets=own, behind=behind)
 
     def run(self) -> None:
@@ -157,8 +160,11 @@ def run_tests(args, out: Path, sockets: Path, setup: Callable[[str], Setup]) -> 
         return Suite(setups, out, writer, environment, stderr_log, behind)
 
     suite = make(setup, sockets, 0)
-    besides = [Beside(name, row, anywhere, make, setup, sockets)
-               for name, row in (("others", others), ("guests", guests), ("none", []))
+    # Few have a kernel of their own, and load little: kmemleak looks at every page of its
+    # guest, and needs five seconds for a gigabyte.
+    besides = [Beside(name, row, anywhere, make, setup, sockets, **of_guests)
+               for name, row, of_guests in (("others", others, {"memory": "1G"}),
+                                            ("guests", guests, {}), ("none", [], {}))
                if row or name == "none"]
     for thread in besides:
         thread.start()

@@ -32,6 +32,7 @@ class Setup:
     sockets: Path  # a short path for the wire's sockets
     capture: bool = True  # keeps what is on the wire
     behind: int = 0  # how far: others have the CPUs first
+    memory: str = "1G"
     # The kernel and the module of a host that has others.
     hosts: Dict[str, Tuple[Path, Path]] = field(default_factory=dict)
 
@@ -89,7 +90,6 @@ class Guest:
 
     def start(self) -> None:
         setup = self.setup
-        debug = setup.flavour == "debug"
         peer = next(h for h in HOSTS if h != self.name)
         wire = (
             f"-netdev dgram,id=wire,local.type=unix,local.path={setup.sockets}/{self.name},"
@@ -106,7 +106,7 @@ class Guest:
             str(LIB / "boot.sh"), str(setup.vng),
             "--run", str(setup.kdir / "bzImage.boot"),
             "--force-9p", "--user", "root", "--name", self.name, "--verbose",
-            "--cpus", os.environ.get("SMC_RS_CPUS", "2"), "--memory", "3G" if debug else "1G",
+            "--cpus", os.environ.get("SMC_RS_CPUS", "2"), "--memory", setup.memory,
             "--rwdir", str(self.share),
             "--append=loglevel=8",
             # Emulated on a busy machine, the check finds no timer, and panics.
