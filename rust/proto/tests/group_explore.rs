@@ -8,7 +8,7 @@ use crate::group_world::*;
 use smc_proto::group::Redundancy;
 use smc_proto::wire::llc::LlcVersion;
 use std::collections::hash_map::{Entry, HashMap};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 const V1: LlcVersion = LlcVersion::V1;
@@ -24,46 +24,10 @@ struct Seen {
     ended: usize,
 }
 
-/// Two hashes of 64 bits at once.
-struct Wide(u64, u64);
-
-impl Hasher for Wide {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word) ^ (chunk.len() as u64) << 60);
-        }
-    }
-
-    fn write_u64(&mut self, w: u64) {
-        self.0 = (self.0 ^ w).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 32;
-        self.1 = (self.1.rotate_left(5) ^ w).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        self.1 ^= self.1 >> 29;
-    }
-
-    fn write_u8(&mut self, w: u8) {
-        self.write_u64(w.into());
-    }
-
-    fn write_u32(&mut self, w: u32) {
-        self.write_u64(w.into());
-    }
-
-    fn write_usize(&mut self, w: usize) {
-        self.write_u64(w as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 fn key(w: &World) -> u128 {
-    let mut h = Wide(1, 2);
+    let mut h = Wide::default();
     w.hash(&mut h);
-    u128::from(h.0) << 64 | u128::from(h.1)
+    h.both()
 }
 
 /// Depth first. A state that is met again while it is being left is a circle
@@ -114,7 +78,7 @@ fn search(mut start: World) -> Seen {
                         let n = [s.len(), c.len()];
                         *seen.rest.entry((n[0], n[1])).or_default() += 1;
                         let h = &world.hosts;
-                        let refused = |h: &&Host| !h.refused.is_empty() && h.ended.is_none();
+                        let refused = |h: &&Kept| !h.refused.is_empty() && h.ended.is_none();
                         seen.refused += h.iter().filter(refused).count();
                         seen.ended += usize::from(h.iter().any(|h| h.ended.is_some()));
                     }

@@ -7,7 +7,10 @@
 #![allow(dead_code, unreachable_pub)]
 
 mod check;
+mod kept;
 mod moves;
+
+pub use kept::{Kept, Wide};
 
 use smc_proto::group::*;
 use smc_proto::wire::llc::{ByteOrder, DeleteReason, LlcVersion, Rtoken, LLC_LEN, LLC_MAX_LEN};
@@ -122,7 +125,7 @@ pub type InFlight = (u32, Vec<u8>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
-    pub hosts: [Host; 2],
+    pub hosts: [Kept; 2],
     /// LLC messages in flight, by the queue pair they go to.
     pub wire: BTreeMap<(Side, u32), Vec<InFlight>>,
     /// CLC messages in flight: who reads it, about which RMB, the sender's
@@ -231,7 +234,7 @@ impl World {
             h
         };
         let mut w = World {
-            hosts: [host(Side::Server), host(Side::Client)],
+            hosts: [host(Side::Server), host(Side::Client)].map(Kept::new),
             wire: BTreeMap::new(),
             clc: vec![],
             dead: vec![],
@@ -260,7 +263,7 @@ impl World {
     }
 
     pub fn host(&mut self, side: Side) -> &mut Host {
-        &mut self.hosts[side as usize]
+        self.hosts[side as usize].change()
     }
 
     pub fn peek(&self, side: Side) -> &Host {
