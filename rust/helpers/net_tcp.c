@@ -94,6 +94,38 @@ u32 smc_rs_helper_tcp_first_bytes(const struct sock *child, const struct sk_buff
 	return skb_copy_bits(skb, off, buf, len) ? 0 : len;
 }
 
+struct front {
+	u8 *buf;
+	u32 len;
+	u32 (*parse)(void *arg, u32 len);
+	void *arg;
+};
+
+static int take_front(read_descriptor_t *desc, struct sk_buff *skb, unsigned int off, size_t len)
+{
+	struct front *front = desc->arg.data;
+	u32 n = min_t(size_t, len, front->len);
+
+	if (!desc->count)
+		return 0;
+	desc->count = 0;
+	return skb_copy_bits(skb, off, front->buf, n) ? 0 : min(front->parse(front->arg, n), n);
+}
+
+/*
+ * Copies what there is to be read next into `buf`, as far as there is room for it
+ * and TCP has it in one piece, and takes as much of it as `parse` says, which is
+ * called once at most, with the number of bytes.  The sock is locked.
+ */
+void smc_rs_helper_tcp_take_front(struct sock *sk, u8 *buf, u32 len,
+				  u32 (*parse)(void *arg, u32 len), void *arg)
+{
+	struct front front = { .buf = buf, .len = len, .parse = parse, .arg = arg };
+	read_descriptor_t desc = { .count = 1, .arg.data = &front };
+
+	tcp_read_sock(sk, &desc, take_front);
+}
+
 const struct inet_connection_sock_af_ops *smc_rs_helper_icsk_af_ops(const struct sock *sk)
 {
 	return READ_ONCE(inet_csk(sk)->icsk_af_ops);

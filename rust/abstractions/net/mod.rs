@@ -8,6 +8,7 @@ pub(crate) mod errno;
 pub(crate) mod family;
 pub(crate) mod fastopen;
 pub(crate) mod flow;
+pub(crate) mod front;
 pub(crate) mod genl;
 pub(crate) mod listed;
 pub(crate) mod netdev;

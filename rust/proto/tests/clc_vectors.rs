@@ -564,20 +564,20 @@ fn decline_v2_with_out_of_sync() {
 fn a_decline_is_first_if_it_is_all_there_whatever_comes_behind() {
     for v2 in [false, true] {
         let mut buf = [0; 64];
-        let n = Decline::new(v2, PeerId([1; 8]), Reason::NoDevice)
-            .emit(&mut buf)
-            .unwrap();
+        let decline = Decline::new(v2, PeerId([1; 8]), Reason::NoDevice);
+        let n = decline.emit(&mut buf).unwrap();
         assert!(n <= Decline::MAX_LEN);
-        assert!(Decline::is_first(&buf[..n]));
-        assert!(Decline::is_first(&buf));
+        assert_eq!(Decline::first(&buf[..n]), Some((n, decline)));
+        assert_eq!(Decline::first(&buf), Some((n, decline)));
         for cut in 0..n {
-            assert!(!Decline::is_first(&buf[..cut]), "{cut}");
+            assert_eq!(Decline::first(&buf[..cut]), None, "{cut}");
         }
     }
-    assert!(!Decline::is_first(&smcr_v2("02", 108, "20", "")));
-    assert!(!Decline::is_first(
-        b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
-    ));
+    assert_eq!(Decline::first(&smcr_v2("02", 108, "20", "")), None);
+    assert_eq!(
+        Decline::first(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
+        None
+    );
 }
 
 #[test]

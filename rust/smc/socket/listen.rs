@@ -65,8 +65,6 @@ enum Came {
     Plain(Child),
     /// It goes through a handshake.
     Smc(Child),
-    /// It was of no use.
-    Lost,
 }
 
 impl Listener {
@@ -171,7 +169,6 @@ impl Listener {
             let child = match self.take_over(self.sock.accept_now()?) {
                 Came::Plain(child) => return Ok(Accepted::plain(child)),
                 Came::Smc(child) => child,
-                Came::Lost => continue,
             };
             // Without memory for its handshake it is closed.
             if let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) {
@@ -199,18 +196,12 @@ impl Listener {
         if !declines {
             return Came::Smc(child);
         }
-        match passive::declined(&child, &self.sock) {
-            Ok(Some(fallback)) => {
-                self.fell_back(&child, fallback.reason, fallback.peer_reason);
-                Came::Plain(child)
-            }
+        let Some(fallback) = passive::declined(&child, &self.sock) else {
             // TCP had no memory for it, and will have it again.
-            Ok(None) => Came::Smc(child),
-            Err(_) => {
-                stats::failure(&child, Side::Server);
-                Came::Lost
-            }
-        }
+            return Came::Smc(child);
+        };
+        self.fell_back(&child, fallback.reason, fallback.peer_reason);
+        Came::Plain(child)
     }
 
     /// A connection is a plain one.
@@ -257,7 +248,6 @@ impl Listener {
                     queues.insert(node, Entry::Ready(Accepted::plain(child)));
                     ready = true;
                 }
-                Came::Lost => {}
             }
         }
         (ready, due)

@@ -92,35 +92,25 @@ enum Pending {
 pub(super) fn declines(child: &NewChild<'_>) -> bool {
     let mut bytes = [0; Decline::MAX_LEN];
     let n = child.first_bytes(&mut bytes);
-    bytes.get(..n).is_some_and(Decline::is_first)
+    bytes.get(..n).and_then(Decline::first).is_some()
 }
 
 /// What comes of a connection that begins with a Decline, which is taken from it; `None`
-/// if it is not there yet. Its ACKs are as those of `listener` then. Process context.
-///
-/// # Errors
-///
-/// `EPROTO` if it is not what it was, `ENOMEM`: the stream is of no use.
-pub(super) fn declined(child: &Child, listener: &Sock) -> Result<Option<Fallback>> {
+/// if it is not there: it goes through a handshake then. Its ACKs are as those of
+/// `listener` from now on. Process context.
+pub(super) fn declined(child: &Child, listener: &Sock) -> Option<Fallback> {
+    let mut bytes = [0; Decline::MAX_LEN];
     // TCP may be at its first segment yet, on another CPU: the connection is in the queue
     // before that is read, and established before its bytes are there.
     let locked = child.lock();
-    if !locked.has_input() {
-        locked.ack_as(listener);
-        return Ok(None);
+    let decline = locked.take_front(&mut bytes, Decline::first);
+    if decline.is_some() {
+        locked.set_syn_smc(false);
     }
-    drop(locked);
-    let mut inbox = Inbox::new();
-    let Input::Message(bytes) = inbox.read(child, Kind::Decline)? else {
-        return Err(NetErrno::Proto.into());
-    };
-    let decline = Decline::parse(bytes).map_err(|_| NetErrno::Proto)?;
-    let locked = child.lock();
-    locked.set_syn_smc(false);
     // Not before: for TCP who reads all that is there is to acknowledge it.
     locked.ack_as(listener);
     drop(locked);
-    Ok(Some(Server::declined_first(&decline)))
+    decline.map(|decline| Server::declined_first(&decline))
 }
 
 /// What leads from the child to its handshake.

@@ -74,12 +74,11 @@ impl Decline {
         }
     }
 
-    /// Whether `bytes` begin with a whole Decline.
-    pub fn is_first(bytes: &[u8]) -> bool {
-        Header::peek(bytes)
-            .ok()
-            .and_then(|header| bytes.get(..header.len.into()))
-            .is_some_and(|message| Self::parse(message).is_ok())
+    /// The Decline that `bytes` begin with, if all of it is there, and its length.
+    pub fn first(bytes: &[u8]) -> Option<(usize, Self)> {
+        let len = Header::peek(bytes).ok()?.len.into();
+        let decline = Self::parse(bytes.get(..len)?).ok()?;
+        Some((len, decline))
     }
 
     /// Parses a Decline, which must be all of `bytes`.
