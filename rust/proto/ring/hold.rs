@@ -48,10 +48,13 @@ pub(super) const fn piece(ring: RingSize, shared: bool) -> u32 {
 }
 
 impl TxRing {
+    /// How many bytes of one write(2) are copied before they are posted, at least.
+    pub const MIN_PIECE: u32 = 16 << 10;
+
     /// How many bytes of one write(2) are copied before they are posted, on a link that
     /// other connections send on as well if it is `shared`.
-    pub const fn piece(&self, shared: bool) -> u32 {
-        piece(self.local(), shared)
+    pub fn piece(&self, shared: bool) -> u32 {
+        piece(self.local(), shared).max(Self::MIN_PIECE)
     }
 
     /// How many bytes one message may announce now, on a link that other connections

@@ -212,7 +212,13 @@ fn a_stream_comes_to_its_end_and_small_writes_go_together() {
 
 #[test]
 fn a_piece_is_a_quarter_of_the_ring_or_what_is_worth_a_message() {
-    for (compressed, alone, shared) in [(0, 4, 16), (2, 16, 64), (3, 32, 64), (5, 128, 128)] {
+    for (compressed, alone, shared) in [
+        (0, 16, 16),
+        (1, 16, 32),
+        (2, 16, 64),
+        (3, 32, 64),
+        (5, 128, 128),
+    ] {
         let ring = RingSize::from_compressed(compressed).unwrap();
         let tx = TxRing::new(ring, RingSize::MIN);
         assert_eq!(tx.piece(false), alone << 10);

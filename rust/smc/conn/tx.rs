@@ -20,12 +20,10 @@ use crate::{
     },
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
-use smc_proto::close::SendRefused;
+use smc_proto::{close::SendRefused, ring::TxRing};
 
 /// How long what is corked waits for more, in milliseconds: as with TCP.
 const CORK_TIME: u32 = 200;
-/// Bytes that are copied, at least, before they are posted.
-const MIN_COPY: u32 = 16 << 10;
 
 /// How far a writer came.
 enum Written {
@@ -49,7 +47,7 @@ pub(crate) fn send(this: &Arc<Task<Conn>>, socket: Socket<'_>, msg: &Message<'_>
     let mut sent = 0;
     // Mostly they are there; but what is short shall not get another thread's bytes
     // in its middle.
-    let _ = msg.bring_in(msg.left().min(MIN_COPY as usize));
+    let _ = msg.bring_in(msg.left().min(TxRing::MIN_PIECE as usize));
     let end = loop {
         match Conn::write(this, msg, flags, &mut sent) {
             Ok(Written::All) => break Ok(()),
@@ -138,7 +136,7 @@ impl Conn {
             let (Some(buf), Some(out)) = (&*guard, &tx.out) else {
                 return Err(EPIPE);
             };
-            let piece = out.ring.piece(tx.is_shared(&this.seat)).max(MIN_COPY);
+            let piece = out.ring.piece(tx.is_shared(&this.seat));
             let spans = out.ring.write_spans(left.min(piece));
             let urgent_waits = flags & uapi::MSG_OOB != 0 && out.ring.urgent_busy();
             if spans.is_empty() || urgent_waits {
