@@ -19,6 +19,7 @@
 # hosts: server=none client=none
 # limit: 1800
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
+. "$SMC_RS_SELFTESTS/lib/rounds.sh"
 
 ROUNDS=${BENCH_ROUNDS:-10}
 SECONDS_EACH=${BENCH_SECONDS:-2}
@@ -165,7 +166,6 @@ show() {
 	}' "$RAW"
 }
 
-middle() { sort -n | awk '{v[NR] = $1} END {if (NR) printf "%.3f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2; else print "none"}'; }
 # value NAME METRIC: the median of its rounds
 value() { awk -F: -v name="$1" -v col=$(($2 + 3)) '$2 == name {print $col}' "$RAW" | middle; }
 # ratio NAME METRIC: the median of its ratios to TCP
@@ -178,7 +178,7 @@ ratio() {
 
 table() {
 	local name m
-	printf '# medians         '
+	printf '# %-16s' "$(middles "$ROUNDS")"
 	printf '%14s  (TCP=1)' "${metrics[@]}"
 	echo
 	for name in TCP "ours, "{client,server,both} "C, "{client,server,both} "TCP again"; do
