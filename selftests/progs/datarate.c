@@ -11,6 +11,11 @@
  *   datarate pingpong FAMILY ADDR PORT SIZE MS
  *                                 messages of SIZE bytes there and back, one
  *                                 after the other; prints microseconds, the mean
+ *   datarate turns FAMILY ADDR PORT SIZE TURNS BESIDE
+ *                                 SIZE bytes that the server reads when all are
+ *                                 there, in one call, and a byte back, TURNS times;
+ *                                 before each time a byte there and back on another
+ *                                 connection, if BESIDE is not 0
  *   datarate idle FAMILY ADDR PORT CONNECTIONS SECONDS
  *                                 connections that have once said a byte; prints
  *                                 "idle" and closes them after SECONDS, or by
@@ -30,13 +35,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "prog.h"
 
 #define MOST	(1 << 20)
 
-enum { BULK = 1, PINGPONG, IDLE };
+enum { BULK = 1, PINGPONG, IDLE, TURNS };
 
 struct hello {
 	uint32_t what;
@@ -86,6 +92,21 @@ static void serve_bulk(int fd, char *buf)
 	write_all(fd, (char *)&total, sizeof(total));
 }
 
+static void serve_turns(int fd, char *buf, size_t len)
+{
+	int there;
+
+	while (recv(fd, buf, 1, MSG_PEEK) == 1) {
+		do {
+			if (ioctl(fd, FIONREAD, &there))
+				die("FIONREAD");
+		} while (there < (int)len && !usleep(1000));
+		if (!read_all(fd, buf, len))
+			return;
+		write_all(fd, buf, 1);
+	}
+}
+
 static void *serve(void *arg)
 {
 	int fd = (intptr_t)arg, one = 1;
@@ -98,6 +119,8 @@ static void *serve(void *arg)
 
 		if (ntohl(hello.what) == BULK)
 			serve_bulk(fd, buf);
+		else if (ntohl(hello.what) == TURNS && len <= MOST)
+			serve_turns(fd, buf, len);
 		else if (len <= MOST)
 			while (read_all(fd, buf, len))
 				write_all(fd, buf, len);
@@ -216,6 +239,34 @@ static int pingpong(void)
 	return 0;
 }
 
+static void turn(int fd, char *buf, size_t len)
+{
+	write_all(fd, buf, len);
+	if (!read_all(fd, buf, 1)) {
+		fprintf(stderr, "end of stream\n");
+		exit(1);
+	}
+}
+
+static int turns(int count, int beside)
+{
+	int fd = open_for(TURNS, size), other = open_for(PINGPONG, 1);
+	char *buf = buffer();
+
+	/* For a second a link knows of who else has sent. */
+	turn(other, buf, 1);
+	turn(fd, buf, size);
+	usleep(1500000);
+	while (count-- > 0) {
+		if (beside)
+			turn(other, buf, 1);
+		turn(fd, buf, size);
+	}
+	close(other);
+	close(fd);
+	return 0;
+}
+
 static void wake(int signal)
 {
 	(void)signal;
@@ -264,6 +315,11 @@ int main(int argc, char **argv)
 		seconds = atoi(argv[6]) / 1e3;
 		if (size && size <= MOST)
 			return pingpong();
+	}
+	if (argc == 8 && !strcmp(argv[1], "turns")) {
+		size = strtoul(argv[5], NULL, 0);
+		if (size && size <= MOST)
+			return turns(atoi(argv[6]), atoi(argv[7]));
 	}
 	if (argc == 7 && !strcmp(argv[1], "idle") && atoi(argv[5]) > 0) {
 		seconds = atoi(argv[6]);

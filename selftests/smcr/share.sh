@@ -3,7 +3,9 @@
 #
 # A link is one queue: a connection that has much to send, and rings of a megabyte, does
 # not put all of it in front of what others send. How many bytes do messages wait for
-# that are sent there and back beside it: their time, by the rate of the other.
+# that are sent there and back beside it: their time, by the rate of the other. And a
+# reader says more seldom what it has read where others send, too: its host's messages
+# are counted.
 #
 # hosts: server=smc_rs client=smc_rs
 # limit: 90
@@ -45,14 +47,37 @@ large_rings() {
 	on client "datarate idle 43 \$PEER 5000 1 2 > /run/idle & wait_for 20 grep idle /run/idle
 		smcnl sockets | tee /dev/stderr | grep -q 'MODE=SMCR .* SNDBUF=$RING RMBE=$RING PEER_RMBE=$RING '"
 }
+TURNS=40 SMALL_RING=65536
+# Messages of the server while a connection has its turns, without those of the other.
+messages() {
+	local sends=/sys/class/infiniband/rxe0/ports/1/hw_counters/rdma_sends before
+	before=$(on server "cat $sends") &&
+		on -t 60 client "datarate turns 43 \$PEER 5001 $((SMALL_RING - 4096)) $TURNS $1" &&
+		echo $(($(on server "cat $sends") - before - $1 * TURNS))
+}
+# All of the ring is read at a time: in four steps where nobody else sends, and it is said
+# after two of these; in one where somebody does.
+seldom() {
+	local alone shared
+	both "tc qdisc del dev eth0 root; sysctl -q -w net.smc.rmem=$SMALL_RING net.smc.wmem=$SMALL_RING" &&
+		on server "datarate server 43 5001 > /run/datarate.log 2>&1 & wait_listen 5001" &&
+		alone=$(messages 0) && shared=$(messages 1) || {
+		echo "$alone $shared"
+		return 1
+	}
+	echo "messages for $TURNS rings, with their answers: $alone alone, $shared beside others" |
+		tee "$SMC_RS_TEST_OUT/figures"
+	[ "$alone" -ge $((TURNS * 3)) ] && [ "$shared" -ge $((TURNS * 2)) ] && [ "$shared" -lt $((TURNS * 5 / 2)) ]
+}
 all_rdma() {
 	both '! smcnl dump fback-stats | grep "CNT=[1-9]"' &&
 		[ "$(on client 'smcnl dump lgr-smcr' | grep -c '^lgr-smcr ')" = 1 ]
 }
 
-plan 4
+plan 5
 check "devices, a slow wire, rings of a megabyte" prepare
 check "connections have such rings" large_rings
 told "messages beside a connection that never stops" beside
+told "what has been read is said more seldom beside others" seldom
 check "in one link group, and none over TCP" all_rdma
 finish
