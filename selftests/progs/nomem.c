@@ -259,7 +259,10 @@ static int failed(int fd, const char *call)
 	return -1;
 }
 
-/* Whether that is what one may be told. EAGAIN is that half a minute was too little. */
+/*
+ * Whether that is what one may be told. EAGAIN is that half a minute was too little, and
+ * ETIMEDOUT that the other end has said nothing at all.
+ */
 static int may_be(int error)
 {
 	switch (error) {
@@ -270,7 +273,6 @@ static int may_be(int error)
 	case ECONNABORTED:
 	case ECONNREFUSED:
 	case EPIPE:
-	case ETIMEDOUT:
 		return 1;
 	}
 	return 0;

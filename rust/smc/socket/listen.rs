@@ -33,6 +33,7 @@ use kernel::{
     prelude::*,
     rbtree::{RBTree, RBTreeNodeReservation},
     sync::{Arc, Mutex},
+    time::msecs_to_jiffies,
     types::ARef,
 };
 use smc_proto::wire::clc::Reason;
@@ -43,6 +44,10 @@ const MAX_HANDSHAKES: usize = 16_384;
 /// The same where the administrator or the application wants it limited: as many
 /// as the C module works on (WQ_DFL_ACTIVE).
 const LIMITED_HANDSHAKES: usize = 256;
+
+/// When a connection is looked for again that could not be taken out of TCP's queue for
+/// lack of memory, in milliseconds.
+const MEMORY_TIME: u32 = 100;
 
 /// A listening socket.
 #[pin_data]
@@ -230,6 +235,8 @@ impl Listener {
         let mut due: Option<Arc<Task<Passive>>> = None;
         while queues.open && !self.is_full() && !self.sock.acceptq_empty() {
             let Ok(node) = RBTreeNodeReservation::new(GFP_KERNEL) else {
+                // Nobody else looks for it: its client waits, and so may accept().
+                Task::run_after(task, msecs_to_jiffies(MEMORY_TIME));
                 break;
             };
             let Ok(child) = self.sock.accept_now() else {
