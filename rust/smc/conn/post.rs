@@ -79,10 +79,12 @@ impl Conn {
     /// Posts what is due; `tx` is held. False if there was no slot for some of it:
     /// there will be another turn, if the link is not gone.
     pub(super) fn push(this: &Arc<Task<Self>>, tx: &mut Tx) -> bool {
+        // What is consumed after a message has said how much is, who consumes it reports.
+        let mut told = false;
         while tx.out.is_some() {
             let mut data = tx.data(&this.seat, false);
             if data.is_none() {
-                if !tx.is_due() && !this.rx.lock().ring.update_due() {
+                if !tx.is_due() && (told || !this.rx.lock().ring.update_due()) {
                     return true;
                 }
                 data = tx.data(&this.seat, true);
@@ -104,6 +106,7 @@ impl Conn {
                 tx.link = None;
                 return true;
             }
+            told = true;
         }
         true
     }

@@ -167,6 +167,9 @@ impl Conn {
             if !want.peek {
                 Self::consumed(this, copied, want.mode)?;
             }
+            if *got >= msg.len() {
+                return Ok(Read::Copied);
+            }
         }
     }
 

@@ -155,8 +155,12 @@ impl Conn {
             if copied == 0 {
                 return Ok(Written::Away(left.min(piece) as usize));
             }
-            Self::wrote(this, copied, msg.left() == 0, flags)?;
+            let all = msg.left() == 0;
+            Self::wrote(this, copied, all, flags)?;
             *sent += copied as usize;
+            if all {
+                return Ok(Written::All);
+            }
         }
     }
 

@@ -13,9 +13,10 @@ use crate::abstractions::{
         uapi,
     },
     wait::{Share, Waited},
+    work::Task,
 };
 use crate::smc::{
-    conn,
+    conn::{self, Conn},
     stats::{Dir, Event},
 };
 use kernel::{
@@ -34,6 +35,19 @@ fn wait_decided(this: &Arc<Attachment>, socket: Socket<'_>, timeout: c_long) -> 
     }
 }
 
+/// The connection, if it has RDMA; `wait` comes first where it has none yet.
+fn decided(
+    this: &Arc<Attachment>,
+    wait: impl FnOnce() -> Result,
+) -> Result<Option<Arc<Task<Conn>>>> {
+    let conn = this.smc();
+    if conn.is_some() {
+        return Ok(conn);
+    }
+    wait()?;
+    Ok(this.smc())
+}
+
 /// How many it were, to be counted.
 fn bytes(done: &Result<c_int>) -> usize {
     done.as_ref()
@@ -44,15 +58,18 @@ fn bytes(done: &Result<c_int>) -> usize {
 pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>) -> Result<c_int> {
     let nonblock = msg.flags() & uapi::MSG_DONTWAIT != 0;
     let fastopen = msg.flags() & uapi::MSG_FASTOPEN != 0;
-    if this.is_undecided(socket.sock()) {
-        if nonblock && fastopen {
-            return Err(NetErrno::Already.into());
+    let conn = decided(this, || {
+        if this.is_undecided(socket.sock()) {
+            if nonblock && fastopen {
+                return Err(NetErrno::Already.into());
+            }
+            wait_decided(this, socket, socket.sock().sndtimeo(nonblock))?;
+        } else if fastopen {
+            fallback::give_up(this, socket.sock(), Reason::OptionUnsupported);
         }
-        wait_decided(this, socket, socket.sock().sndtimeo(nonblock))?;
-    } else if fastopen {
-        fallback::give_up(this, socket.sock(), Reason::OptionUnsupported);
-    }
-    match this.smc() {
+        Ok(())
+    })?;
+    match conn {
         Some(conn) => {
             let (len, done) = (msg.len(), conn::send(&conn, socket, msg));
             if msg.flags() & uapi::MSG_OOB != 0 && done.is_ok() {
@@ -73,11 +90,14 @@ pub(super) fn recv(
     flags: c_int,
 ) -> Result<c_int> {
     let errors = flags & uapi::MSG_ERRQUEUE as c_int != 0;
-    if this.is_undecided(socket.sock()) && !errors {
-        let nonblock = flags & uapi::MSG_DONTWAIT as c_int != 0;
-        wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
-    }
-    match this.smc() {
+    let conn = decided(this, || {
+        if this.is_undecided(socket.sock()) && !errors {
+            let nonblock = flags & uapi::MSG_DONTWAIT as c_int != 0;
+            wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
+        }
+        Ok(())
+    })?;
+    match conn {
         Some(conn) if !errors => {
             let done = conn::recv(&conn, socket, msg, flags);
             if flags & uapi::MSG_OOB as c_int != 0 && done.is_ok() {
