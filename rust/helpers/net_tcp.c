@@ -28,10 +28,14 @@ bool smc_rs_helper_tcp_all_arrived(const struct sock *sk)
 	return READ_ONCE(tp->snd_una) == READ_ONCE(tp->write_seq);
 }
 
-/* How often the SYN has been repeated; -1 if there is none that waits for its answer. */
+/*
+ * How often the SYN has been repeated; -1 if there is none that waits for its answer.
+ * Before TCP sends one the counter is that of the last.
+ */
 int smc_rs_helper_tcp_syn_repeats(const struct sock *sk)
 {
-	return sk->sk_state == TCP_SYN_SENT ? inet_csk(sk)->icsk_retransmits : -1;
+	return sk->sk_state == TCP_SYN_SENT && tcp_sk(sk)->packets_out ?
+		       inet_csk(sk)->icsk_retransmits : -1;
 }
 
 /* How often a SYN is repeated before connect() fails. */

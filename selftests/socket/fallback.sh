@@ -112,6 +112,20 @@ not_held_back() {
 			END { print early + 0 " of " n " before an ACK of the Decline"; exit !(n >= 3 && early) }'
 }
 
+# connect() over IPv4 starts TCP's timers and no other one, though SYNs with the SMC option
+# may get lost. What interrupts the client, or writes back its files, is not it.
+no_timer() {
+	serve 2 20 && on -t 40 client "cd /sys/kernel/tracing; echo > trace
+		echo 1 > events/timer/timer_start/enable
+		stream client 43 0 \$PEER $(port) 20 100 > /tmp/client
+		status=\$?
+		echo 0 > events/timer/timer_start/enable
+		started() { grep -cE '^ *stream-[0-9]+ +\[[0-9]+\] ..\..* timer_start: .* function='\$1 trace; }
+		tcp=\$(started tcp_write_timer) work=\$(started delayed_work_timer_fn)
+		echo \"20 connections: \$tcp timers of TCP, \$work of delayed work\"
+		[ \$status -eq 0 ] && [ \$tcp -ge 20 ] && [ \$work -lt 5 ]"
+}
+
 # The application's bytes in a SYN, as tshark sees it.
 data_in_syn() {
 	local n
@@ -136,7 +150,7 @@ at_once() {
 # SERVER_MODULE CLIENT_MODULE
 roles=("smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
 
-plan $((7 * ${#roles[@]} + 5 + 7))
+plan $((7 * ${#roles[@]} + 5 + 8))
 for r in "${roles[@]}"; do
 	server=${r% *} client=${r#* }
 	check "server $server, client $client" modules "$server" "$client"
@@ -156,6 +170,7 @@ for r in "${roles[@]}"; do
 	check "$r: the client's fast open" fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
 done
 check "this module on both hosts" modules smc_rs smc_rs
+check "a client has no timers but TCP's" no_timer
 check "IPv6" eval 'on -t 40 server "stream server 43 1 5151 2 > /dev/null & wait_listen 5151" && on -t 40 client "stream client 43 1 \$PEER6 5151 2 100000"'
 check "the client's fast open" fastopen 43 43 "$(times 1 $PEER_NO_SMC)" "$(times 1 $OPTION)"
 check "is a SYN with its bytes" data_in_syn

@@ -357,7 +357,7 @@ impl EventSock<'_> {
     /// # Safety
     ///
     /// `sk` is a live TCP sock during the callback.
-    unsafe fn new(sk: *mut bindings::sock) -> Self {
+    pub(super) unsafe fn new(sk: *mut bindings::sock) -> Self {
         Self {
             // SAFETY: by this function's contract.
             sock: unsafe { Sock::from_raw(sk) },

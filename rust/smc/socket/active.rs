@@ -57,7 +57,7 @@ const NO_RCVLOWAT: i32 = -1;
 /// One connect().
 #[pin_data]
 pub(crate) struct Active {
-    owner: Arc<Attachment>,
+    pub(super) owner: Arc<Attachment>,
     pub(super) sock: ARef<Sock>,
     #[pin]
     pub(super) io: Mutex<Io>,
@@ -196,7 +196,7 @@ impl Active {
             return self.on_message(sock, task);
         }
         // The SYN is answered, or given up.
-        Task::cancel(task);
+        self.on_last_syn(sock, task);
         match sock.state() {
             TcpState::Established | TcpState::Closing if self.is_client_of_smc(sock) => {
                 self.on_option_heard(sock);

@@ -366,6 +366,12 @@ impl StreamSocket for SmcSock {
         this.active()?.keep_rcvlowat(value).then_some(Ok(0))
     }
 
+    fn syn_repeats(this: &Arc<Attachment>, sock: &EventSock<'_>, nth: u32) {
+        if let Some(active) = this.active() {
+            active.on_repeat(sock, nth);
+        }
+    }
+
     fn on_child(this: &Arc<Attachment>, child: &NewChild<'_>) {
         if let Some(listener) = this.listener() {
             listener.on_child(child);

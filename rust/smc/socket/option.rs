@@ -6,14 +6,18 @@
 //! repeat the SYN as it is until connect() fails. So the option is left out of the
 //! second repetition and all that follow: lost by chance are two SYNs in a row once in
 //! very long. A connection that is there then is one of TCP.
+//!
+//! TCP says when it is about to repeat a SYN ([`Repeating`]); where it does not, with IPv6,
+//! it is looked at by time.
 
-use super::active::Active;
+use super::{active::Active, SmcSock};
 use crate::{
     abstractions::{
         net::{
             attach::EventSock,
             sock::{Sock, SockGuard},
             socket::Address,
+            stream::Repeating,
         },
         work::Task,
     },
@@ -87,15 +91,30 @@ impl Active {
     pub(super) fn offer_smc(&self, sock: &SockGuard<'_>, task: &Arc<Task<Self>>) {
         let offer = self.standing.verdict != Verdict::Deaf;
         sock.set_syn_smc(offer);
-        if offer {
+        if !offer {
+            fastopen::count(sock, Event::OptionLeftOut);
+        } else if !Repeating::watch(&self.owner, sock) {
             let wait = REPEATED_AFTER * repeats_with(sock) + CHECKED_AFTER;
             Task::run_after(task, msecs_to_jiffies(wait));
-        } else {
-            fastopen::count(sock, Event::OptionLeftOut);
         }
     }
 
-    /// Leaves the option out, if it is time to; else looks again later. Process context.
+    /// The SYN is about to be repeated for the `nth` time; contexts as in `on_state`.
+    pub(super) fn on_repeat(&self, sock: &EventSock<'_>, nth: u32) {
+        if sock.syn_smc() && nth > repeats_with(sock) {
+            self.leave_option_out(sock, nth - 1);
+        }
+    }
+
+    /// The SYN will not be repeated any more; contexts as in `on_state`.
+    pub(super) fn on_last_syn(&self, sock: &EventSock<'_>, task: &Arc<Task<Self>>) {
+        if !Repeating::leave::<SmcSock>(sock) {
+            Task::cancel(task);
+        }
+    }
+
+    /// Where nobody says so: leaves the option out, if it is time to; else looks again later.
+    /// Process context.
     pub(super) fn check_option(&self, task: &Arc<Task<Self>>) {
         if self.is_connected() || self.is_over() {
             return;
@@ -107,6 +126,11 @@ impl Active {
         if repeats < repeats_with(&sock) {
             return Task::run_after(task, msecs_to_jiffies(REPEATED_AFTER));
         }
+        self.leave_option_out(&sock, repeats);
+    }
+
+    /// Of the repetitions so many had it. The sock is locked.
+    fn leave_option_out(&self, sock: &Sock, repeats: u32) {
         // In this order, for who asks whether the connection is astray.
         self.option.left_out.store(true, Ordering::SeqCst);
         self.option.lost.store(repeats > 0, Ordering::SeqCst);

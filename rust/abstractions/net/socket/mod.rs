@@ -17,7 +17,7 @@ pub(crate) use vessel::{Berth, Vessel};
 use super::{
     attach::Attached,
     sock::{to_value, Sock, SockGuard},
-    stream::{Base, StreamSocket},
+    stream::{Base, Repeating, StreamSocket},
     AddressFamily, Net,
 };
 use crate::abstractions::{
@@ -127,6 +127,7 @@ impl<'a> Socket<'a> {
             })
         };
         if taken {
+            Repeating::leave::<T>(sock);
             T::uncount(data, sock);
             // SAFETY: the reference that came with the old operations.
             unsafe { module_ref::put_operations(owner) };

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/net/inet_connection_sock.h`](srctree/include/net/inet_connection_sock.h)
 
-use super::{Base, StreamSocket};
+use super::{repeat, Base, StreamSocket};
 use crate::abstractions::net::{
     attach::{self, Attached},
     sock::SockGuard,
@@ -105,11 +105,12 @@ impl NewChild<'_> {
     }
 }
 
-/// TCP's table with our way to make connections.
+/// TCP's table with our way to make connections, and to repeat a SYN.
 pub(super) fn table<T: StreamSocket>(base: &Base) -> bindings::inet_connection_sock_af_ops {
     // SAFETY: a static table, by the type invariant of `Base`; plain data.
     let mut table = unsafe { core::ptr::read(base.af_ops.load(Ordering::Relaxed)) };
     table.syn_recv_sock = Some(syn_recv_sock::<T>);
+    table.rebuild_header = Some(repeat::rebuild_header::<T>);
     table
 }
 

@@ -10,12 +10,14 @@
 mod family;
 mod listen;
 mod ops;
+mod repeat;
 
 pub(crate) use family::{Base, Family, FamilyRegistration};
 pub(crate) use listen::{Listening, NewChild};
+pub(crate) use repeat::Repeating;
 
 use super::{
-    attach::{Attached, Events},
+    attach::{Attached, EventSock, Events},
     sock::Sock,
     socket::{Address, Ioctl, Message, NewSocket, OptName, OptOut, OptValue, Poll, Socket, Splice},
     AddressFamily, Net,
@@ -117,6 +119,10 @@ pub(crate) trait StreamSocket: Events {
     /// SO_RCVLOWAT. The sock is not locked.
     fn set_rcvlowat(this: &Arc<Attached<Self>>, sock: &Sock, value: c_int)
         -> Option<Result<c_int>>;
+
+    /// TCP is about to repeat the SYN for the `nth` time. Softirq or process context; the sock
+    /// is locked, and [`Repeating::watch`] was called.
+    fn syn_repeats(this: &Arc<Attached<Self>>, sock: &EventSock<'_>, nth: u32);
 
     /// TCP has made a connection for this listener. It will be told by `data_ready`,
     /// unless TCP drops it. Softirq.

@@ -6,7 +6,7 @@
 //! An operation whose socket has become a plain one after the caller had read
 //! the table goes to the operation that is there now.
 
-use super::StreamSocket;
+use super::{Repeating, StreamSocket};
 use crate::abstractions::module_ref::{self, Visit};
 use crate::abstractions::net::{
     attach::Attached,
@@ -114,6 +114,8 @@ unsafe extern "C" fn release<T: StreamSocket>(sock: *mut bindings::socket) -> c_
             data.in_release();
             T::release(&data, socket);
             if Attached::detach_with(&data, (*sock).sk, || {}) {
+                // TCP goes on with a connection that is there, or about to be.
+                Repeating::leave::<T>(&socket.sock().lock());
                 T::uncount(&data, socket.sock());
             }
         }
