@@ -9,7 +9,7 @@
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
-N=1000
+N=500
 
 prepare() {
 	ready && serve 5000 43 &&
