@@ -9,7 +9,7 @@ use super::offer::{Offer, OfferV2Kind};
 use super::select::Route;
 use super::{
     Action, Cause, DeclineVersion, Fallback, GroupKey, IsmKey, Negotiated, Peer, RdmaKey, CLC_WAIT,
-    MAX_LINKS, MIN_CONNS,
+    EARLY_WAIT, MAX_LINKS, MIN_CONNS,
 };
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{
@@ -184,7 +184,7 @@ impl Client {
             (State::Connecting, false) => self
                 .course
                 .finish(Action::Fallback(Fallback::silent(Reason::PeerNoSmc))),
-            (State::InSyn, true) => self.await_accept(now),
+            (State::InSyn, true) => self.course.wait(State::AwaitAccept, now.after(EARLY_WAIT)),
             (State::InSyn, false) => self.course.finish(Action::Reconnect),
             _ => Action::Wait,
         }

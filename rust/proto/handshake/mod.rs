@@ -52,6 +52,11 @@ use crate::wire::types::{Eid, Gid, Hostname, Mac, PeerId, Qpn};
 /// How long each end waits for the other's CLC message, in milliseconds
 /// (smc_clc.h, `CLC_WAIT_TIME`).
 pub const CLC_WAIT: u32 = 6_000;
+/// The same where the Proposal was in the SYN, and the Accept perhaps sent before TCP's
+/// handshake was over. If the SYN-ACK is lost, and an ACK, the server's TCP takes the two
+/// seconds until the next SYN-ACK for the time of a round trip (RFC 7323 §4.1), and repeats
+/// the Accept after three times that.
+pub const EARLY_WAIT: u32 = 2 * CLC_WAIT;
 /// How long a Decline of the peer is still waited for when the first link was
 /// not confirmed in time, in milliseconds (smc_clc.h, `CLC_WAIT_TIME_SHORT`).
 pub const DECLINE_GRACE: u32 = 1_000;

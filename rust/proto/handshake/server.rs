@@ -7,8 +7,8 @@ use super::course::{Course, Place};
 use super::message::{self, Local, WriteError};
 use super::select::{Agreed, Candidate, Lookup, Selection};
 use super::{
-    Action, Cause, DeclineVersion, Fallback, GroupKey, Negotiated, Peer, CLC_WAIT, MAX_CONNS,
-    MAX_LINKS, MIN_CONNS,
+    Action, Cause, DeclineVersion, Fallback, GroupKey, Negotiated, Peer, CLC_WAIT, EARLY_WAIT,
+    MAX_CONNS, MAX_LINKS, MIN_CONNS,
 };
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{
@@ -387,14 +387,13 @@ impl Server {
     /// The time is `now`, and TCP's handshake is over, or is not: to be said whenever that
     /// may have changed, and before [`Server::on_timeout`]. While it is not, as with a
     /// Proposal in the SYN, TCP repeats its SYN-ACK, and gives up by itself. The client has
-    /// its time from when it is: for the Accept that it may not have got with the SYN-ACK
-    /// TCP takes three seconds (RFC 6298 §5.7).
+    /// its time from when it is.
     pub fn on_progress(&mut self, connected: bool, now: Millis) {
         let is_over = self.course.deadline.is_some_and(|deadline| now >= deadline);
         let renews = if connected { self.early } else { is_over };
         self.early = !connected;
         if renews && self.course.place.awaits_message() {
-            self.course.deadline = Some(now.after(CLC_WAIT));
+            self.course.deadline = Some(now.after(EARLY_WAIT));
         }
     }
 

@@ -158,7 +158,7 @@ fn a_proposal_in_the_syn_waits_for_the_option() {
     assert_eq!(client.expected(), None);
     assert_eq!(client.on_connected(true, Millis(50)), Action::Wait);
     assert_eq!(client.expected(), Some(Kind::Accept));
-    assert_eq!(client.deadline(), Some(Millis(50).after(CLC_WAIT)));
+    assert_eq!(client.deadline(), Some(Millis(50).after(EARLY_WAIT)));
 
     let mut client = Client::new(Features::SYN_PROPOSAL);
     client.on_offer(&offer);

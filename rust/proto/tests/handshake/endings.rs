@@ -72,13 +72,13 @@ fn a_client_has_its_time_once_the_handshake_of_tcp_is_over() {
     assert_eq!(server.deadline(), Some(until));
     for _ in 0..3 {
         assert_eq!(check(&mut server, false, until), Action::Wait);
-        until = until.after(CLC_WAIT);
+        until = until.after(EARLY_WAIT);
         assert_eq!(server.deadline(), Some(until));
     }
     let connected = Millis(until.0 - 1);
     assert_eq!(check(&mut server, true, connected), Action::Wait);
     assert_eq!(check(&mut server, true, until), Action::Wait);
-    until = connected.after(CLC_WAIT);
+    until = connected.after(EARLY_WAIT);
     assert_eq!(server.deadline(), Some(until));
     assert_eq!(abort(check(&mut server, true, until)).0, Cause::TimedOut);
 }
