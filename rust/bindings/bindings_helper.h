@@ -16,7 +16,6 @@
 #include <linux/delay.h>
 #include <linux/dma-direction.h>
 #include <linux/fs.h>
-#include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>

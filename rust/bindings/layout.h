@@ -173,9 +173,6 @@ SIZE(wait_queue_entry);
 SIZE(wait_queue_head);
 SIZE(work_struct);
 
-/* include/linux/irq_work.h */
-SIZE(irq_work);
-
 /* include/net/sock.h */
 SIZE(sock);
 FIELD(sock, sk_protocol);

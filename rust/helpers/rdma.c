@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/etherdevice.h>
-#include <linux/irq_poll.h>
-#include <linux/irq_work.h>
 #include <linux/pci.h>
 #include <rdma/ib_cache.h>
 #include <rdma/ib_verbs.h>
@@ -69,27 +67,6 @@ int smc_rs_helper_ib_post_recv(struct ib_qp *qp, const struct ib_recv_wr *recv_w
 			       const struct ib_recv_wr **bad_recv_wr)
 {
 	return ib_post_recv(qp, recv_wr, bad_recv_wr);
-}
-
-/* Of a queue that is polled in softirq: who is told of completions, and has it polled. */
-void smc_rs_helper_ib_cq_set_handler(struct ib_cq *cq, ib_comp_handler handler)
-{
-	cq->comp_handler = handler;
-}
-
-void smc_rs_helper_ib_cq_schedule(struct ib_cq *cq)
-{
-	irq_poll_sched(&cq->iop);
-}
-
-void smc_rs_helper_init_irq_work(struct irq_work *work, void (*func)(struct irq_work *work))
-{
-	init_irq_work(work, func);
-}
-
-bool smc_rs_helper_in_interrupt(void)
-{
-	return in_interrupt();
 }
 
 struct ib_pd *smc_rs_helper_ib_alloc_pd(struct ib_device *device)

@@ -75,7 +75,7 @@ const TELL_SLOT: u8 = 4;
 
 /// # Invariants
 ///
-/// `qp` is live and owned, and `cq`, which only it uses, has room for its completions.
+/// `qp` is live and owned, and `cq` has room for its completions.
 struct Verbs {
     qp: NonNull<bindings::ib_qp>,
     cq: Cq,
@@ -164,7 +164,7 @@ impl<T: Endpoint> Qp<T> {
         // One each for draining.
         let send = u32::from(sizes.send_slots) * REQUESTS + 1;
         let recv = u32::from(sizes.recv_slots) + 1;
-        let cq = Cq::new(device, send + recv)?;
+        let cq = Cq::get(device, send + recv)?;
         let recv_len = usize::try_from(sizes.recv_len).map_err(|_| EINVAL)?;
         let send_memory = Pool::new(
             device,
