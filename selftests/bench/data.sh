@@ -8,7 +8,11 @@
 # does, less what the machine adds: the C module is there twice, under another name
 # the second time.
 #
+# Each guest has CPUs of its own: with those that happen to be free a stream goes at 35
+# or at 100 Mbit/s for minutes, by where the scheduler has put the emulators' threads.
+#
 # hosts: server=none client=none
+# apart: yes
 # limit: 3600
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"

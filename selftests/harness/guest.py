@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 HERE = Path(__file__).resolve().parent
 LIB = HERE.parent / "lib"
@@ -62,6 +62,13 @@ def stand_behind(pid: int, behind: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(behind), encoding="utf-8")
     except OSError:
         pass  # it has ended already, or the kernel has no such groups
+
+
+def shares_of_cpus() -> Dict[str, Set[int]]:
+    """This machine's CPUs, shared out among the hosts; all for each if there are too few."""
+    cpus = sorted(os.sched_getaffinity(0))
+    each = len(cpus) // len(HOSTS)
+    return {host: set(cpus[i * each:(i + 1) * each] or cpus) for i, host in enumerate(HOSTS)}
 
 
 class Guest:
@@ -146,9 +153,8 @@ class Guest:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def cpu_seconds(self) -> float:
-        """What the guest's processes have had of this machine's CPUs."""
-        ticks = 0
+    def _processes(self) -> Iterator[Tuple[Path, List[str]]]:
+        """The folder in /proc of each process of the guest, and what its stat says."""
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 # After the name, which may have anything in it: state, parent, group,
@@ -157,8 +163,21 @@ class Guest:
             except OSError:
                 continue
             if self.process is not None and int(fields[3]) == self.process.pid:
-                ticks += int(fields[11]) + int(fields[12])
+                yield stat.parent, fields
+
+    def cpu_seconds(self) -> float:
+        """What the guest's processes have had of this machine's CPUs."""
+        ticks = sum(int(fields[11]) + int(fields[12]) for _, fields in self._processes())
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def stay_on(self, cpus: Set[int]) -> None:
+        """Has the guest run on these CPUs only, from now on."""
+        for process, _ in self._processes():
+            for thread in process.glob("task/[0-9]*"):
+                try:
+                    os.sched_setaffinity(int(thread.name), cpus)
+                except ProcessLookupError:
+                    pass  # it has ended
 
     def stop(self) -> None:
         """Powers the guest off, by force if it does not go."""

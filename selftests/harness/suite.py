@@ -10,6 +10,7 @@ A test is an executable that speaks KTAP, with a header of comments:
     # limit: 120                          seconds it may take
     # beside: yes                         in guests of its own, as quickly as other
                                           tests leave it the CPUs
+    # apart: yes                          no CPU is for both guests
 """
 
 import itertools
@@ -27,7 +28,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from . import console, ktap
 from .control import Control
-from .guest import HOSTS, Guest, GuestError, Setup, stand_behind
+from .guest import HOSTS, Guest, GuestError, Setup, shares_of_cpus, stand_behind
 
 SKIP_ALL = re.compile(r"^1\.\.0\s*#\s*SKIP\s*(.*)$", re.M)
 # A debug kernel under TCG is this much slower.
@@ -49,6 +50,7 @@ class Test:
     kernel: Optional[str] = None
     limit: float = 60
     beside: bool = False
+    apart: bool = False
 
     @staticmethod
     def load(path: Path, top: Path) -> "Test":
@@ -56,7 +58,7 @@ class Test:
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.startswith("#"):
                 break
-            m = re.match(r"#\s*(hosts|kernel|limit|beside):\s*(.*\S)", line)
+            m = re.match(r"#\s*(hosts|kernel|limit|beside|apart):\s*(.*\S)", line)
             if not m:
                 continue
             key, value = m.groups()
@@ -64,8 +66,8 @@ class Test:
                 test.limit = float(value)
             elif key == "kernel":
                 test.kernel = value
-            elif key == "beside":
-                test.beside = value == "yes"
+            elif key in ("beside", "apart"):
+                setattr(test, key, value == "yes")
             else:
                 for word in value.split():
                     host, _, module = word.partition("=")
@@ -194,6 +196,8 @@ class Suite:
         if test.hosts:
             self._boot(flavour, sorted(test.hosts, reverse=True))
             guests = {h: self.guests[flavour, h] for h in test.hosts}
+        for host, guest in guests.items():
+            guest.stay_on(shares_of_cpus()[host] if test.apart else os.sched_getaffinity(0))
         slow = DEBUG_FACTOR if flavour == "debug" else 1
         if self.behind and test.hosts:
             slow *= BEHIND_FACTOR
