@@ -134,14 +134,13 @@ pub(crate) fn send_decline(
     }
 }
 
-/// The same for a client that knows before it is connected: the message, for whatever
-/// context that happens in. Process context.
+/// The same for a client in the namespace of `data` that knows before it is connected: the
+/// message, for whatever context that happens in. Process context.
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `EINVAL` if there is nothing to tell, or the namespace ends.
-pub(crate) fn ready_decline(fallback: &Fallback, net: &Net) -> Result<Arc<ReadyMessage>> {
-    let data = NetData::of(net).ok_or(EINVAL)?;
+/// `ENOMEM`; `EINVAL` if there is nothing to tell.
+pub(crate) fn ready_decline(fallback: &Fallback, data: &NetData) -> Result<Arc<ReadyMessage>> {
     let decline = fallback.decline(data.peer_id()).ok_or(EINVAL)?;
     if let Some(ready) = data.declines.lock().get(&decline) {
         return Ok(ready);

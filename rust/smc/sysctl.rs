@@ -115,8 +115,6 @@ pub(crate) struct Settings {
     pub(crate) limit_hs: bool,
     /// How long a group without connections is kept by its server.
     pub(crate) lgr_idle_time: Jiffies,
-    /// Proposals in SYNs.
-    pub(crate) fastopen: Switch,
     /// Listeners that are remembered to take them, at most.
     pub(crate) fastopen_peers: usize,
 }
@@ -132,11 +130,7 @@ impl Settings {
 
     /// `value` gives the values that are known; the others are the first ones.
     fn read(value: impl Fn(usize) -> Option<i32>) -> Self {
-        let get = |i: usize| {
-            value(i)
-                .or_else(|| TABLE.get(i).map(Knob::value))
-                .unwrap_or(0)
-        };
+        let get = |i: usize| value(i).unwrap_or_else(|| first(i));
         let unsigned = |i| u32::try_from(get(i)).unwrap_or(0);
         let byte = |i| u8::try_from(get(i)).unwrap_or(u8::MAX);
         Self {
@@ -154,10 +148,21 @@ impl Settings {
             max_conns: byte(MAX_CONNS_PER_LGR),
             limit_hs: get(LIMIT_HS) != 0,
             lgr_idle_time: Jiffies::try_from(get(LGR_IDLE_TIME)).unwrap_or(0),
-            fastopen: Switch::new(get(FASTOPEN)),
             fastopen_peers: usize::try_from(get(FASTOPEN_PEERS)).unwrap_or(0),
         }
     }
+}
+
+/// What a value is at first.
+fn first(i: usize) -> i32 {
+    TABLE.get(i).map_or(0, Knob::value)
+}
+
+/// `net.smc.fastopen` of `net`, at this moment: each connect(2) asks for it alone. Any
+/// context.
+pub(super) fn fastopen(net: &Net) -> Switch {
+    let value = NetData::of(net).and_then(|data| data.settings.get(FASTOPEN));
+    Switch::new(value.unwrap_or_else(|| first(FASTOPEN)))
 }
 
 /// Switches the limitation of handshakes of a namespace on or off.

@@ -148,13 +148,13 @@ pub(crate) fn announce() {
 
 /// The proof that clients of `net` may put Proposals into SYNs. Any context.
 pub(crate) fn client(net: &Net) -> Option<SmcOnly> {
-    let may = Settings::of(net).fastopen.client() && Allowed::of(net).client();
+    let may = sysctl::fastopen(net).client() && Allowed::of(net).client();
     SmcOnly::get().filter(|_| may)
 }
 
 /// The proof that listeners of `net` may take Proposals out of SYNs. Any context.
 pub(crate) fn server(net: &Net) -> Option<SmcOnly> {
-    SmcOnly::get().filter(|_| Settings::of(net).fastopen.server())
+    SmcOnly::get().filter(|_| sysctl::fastopen(net).server())
 }
 
 /// What a client of `net` says of itself. Any context.
@@ -173,12 +173,10 @@ pub(crate) fn server_features(net: &Net) -> Features {
     }
 }
 
-/// What is known of the listener `key`, which `sock` is about to connect to. Any
-/// context.
-pub(crate) fn look(sock: &Sock, key: &PeerKey) -> Standing {
-    NetData::of(sock.net()).map_or(Standing::UNKNOWN, |data| {
-        data.fastopen.peers.lock().look(key, clc::now())
-    })
+/// What is known of the listener `key`, which a sock in the namespace of `data` is about
+/// to connect to. Any context.
+pub(crate) fn look(data: &NetData, key: &PeerKey) -> Standing {
+    data.fastopen.peers.lock().look(key, clc::now())
 }
 
 /// Whether the SYN of `sock` to a listener of which that is known may have the Proposal.

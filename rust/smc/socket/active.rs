@@ -28,6 +28,7 @@ use crate::{
         clc,
         conn::Conn,
         fastopen::{self, PeerKey, Standing},
+        netns::NetData,
         path::Path,
         session::Session,
         stats::{self, Side},
@@ -45,7 +46,7 @@ use kernel::{
 use smc_proto::{
     group::{Millis, Role},
     handshake::{Client, Fallback, GroupFate},
-    wire::clc::Reason,
+    wire::{clc::Reason, ext::Features},
 };
 
 /// Most often the Accept is right behind the SYN-ACK of a SYN with the Proposal. When
@@ -91,9 +92,9 @@ struct Foreseen {
 
 impl Foreseen {
     /// That of a client for which it is certain. Without memory there is a handshake.
-    fn of(client: &Client, sock: &Sock) -> Option<Self> {
+    fn of(client: &Client, data: &NetData) -> Option<Self> {
         let fallback = client.foreseen()?;
-        let decline = clc::ready_decline(&fallback, sock.net()).ok()?;
+        let decline = clc::ready_decline(&fallback, data).ok()?;
         Some(Self { fallback, decline })
     }
 }
@@ -116,17 +117,26 @@ impl Active {
         to: &Address<'_>,
     ) -> Result<Arc<Task<Self>>> {
         let mut session = Session::new(Role::Client);
-        let mut client = Client::new(fastopen::client_features(sock.net()));
         let peer = path.as_ref().ok().and_then(Path::peer);
         let peer = peer.or_else(|| option::listener(sock, to));
-        let standing = peer.map_or(Standing::UNKNOWN, |peer| fastopen::look(sock, &peer));
-        match path {
-            Ok(path) => session.path = Some(path),
-            Err(reason) => {
-                client.on_failure(reason);
+        // One whose namespace ends is like any other, and about to be reset.
+        let data = NetData::of(sock.net());
+        let data = data.as_deref();
+        let look = |(data, peer)| fastopen::look(data, peer);
+        let standing = data.zip(peer.as_ref()).map_or(Standing::UNKNOWN, look);
+        let (client, foreseen) = match path {
+            Ok(path) => {
+                session.path = Some(path);
+                (Client::new(fastopen::client_features(sock.net())), None)
             }
-        }
-        let foreseen = Foreseen::of(&client, sock);
+            Err(reason) => {
+                // It says nothing of itself.
+                let mut client = Client::new(Features::NONE);
+                client.on_failure(reason);
+                let foreseen = data.and_then(|data| Foreseen::of(&client, data));
+                (client, foreseen)
+            }
+        };
         Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 owner: owner.clone(),
