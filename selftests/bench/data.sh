@@ -169,7 +169,8 @@ as_good() {
 	noise=$(awk -v r="$(ratio "C again" "$1")" 'BEGIN {
 		d = r == "none" ? 0 : r > 1 ? r - 1 : 1 - r; print d < 0.1 ? d : 0.1}')
 	echo "ours $(median ours "$1"), C $(median C "$1"): $r, two of C differ by $noise"
-	[ "$r" != none ] || { [[ $(median ours "$1") == *[1-9]* ]] && [ -e "$SMC_RS_TEST_OUT/failed-many" ]; return; }
+	# Where the C module is known to fail there is nothing to compare with, and nowhere else.
+	[ "$r" != none ] || { [ "$1" = "$MANY" ] && [[ $(median ours "$1") == *[1-9]* ]] && [ -e "$SMC_RS_TEST_OUT/failed-many" ]; return; }
 	awk -v r="$r" -v n="$noise" 'BEGIN {exit !(r + n >= 1)}'
 }
 
