@@ -34,11 +34,10 @@ const MAX_LINKS: u8 = 1;
 
 /// What this host agrees to for groups of connections of `sock`.
 pub(crate) fn limits(sock: &Sock) -> Limits {
-    let settings = Settings::of(sock.net());
-    Limits {
-        max_conns: settings.max_conns,
-        max_links: settings.max_links.min(MAX_LINKS),
-    }
+    Settings::of(sock.net(), |set| Limits {
+        max_conns: set.max_conns(),
+        max_links: set.max_links().min(MAX_LINKS),
+    })
 }
 
 /// One end's part of a connection in the making.
@@ -190,7 +189,8 @@ impl Session {
         agreed: &Negotiated,
     ) -> Result<(), Reason> {
         let path = self.path.as_ref().ok_or(Reason::NoSmcrDevice)?;
-        let settings = Settings::of(sock.net());
+        let net = NetData::of(sock.net()).ok_or(Reason::NoSmcrDevice)?;
+        let settings = net.settings();
         let spec = Spec {
             key: peer,
             version: agreed.version,
@@ -199,12 +199,12 @@ impl Session {
             max_conns: agreed.max_conns,
             max_links: agreed.max_links,
             direct: path.is_direct(),
-            memory: settings.buf_type,
-            net: NetData::of(sock.net()).ok_or(Reason::NoSmcrDevice)?,
-            test_link: jiffies_to_msecs(settings.testlink_time),
-            idle: jiffies_to_msecs(settings.lgr_idle_time),
+            memory: settings.buf_type(),
+            test_link: jiffies_to_msecs(settings.testlink_time()),
+            idle: jiffies_to_msecs(settings.lgr_idle_time()),
             peer_features: agreed.peer_features.unwrap_or(Features::NONE),
             peer_is_ours: agreed.peer_features.is_some(),
+            net,
         };
         let end = End {
             gid: key.gid,
@@ -430,9 +430,9 @@ impl Drop for Session {
 impl Buffers {
     /// Buffers of the sizes that are set, or smaller ones.
     fn get(group: &Arc<Task<Group>>, sock: &Sock) -> Result<Self, Reason> {
-        let settings = Settings::of(sock.net());
-        let rcv = sock.set_rcvbuf().map_or(settings.rmem, |set| set / 2);
-        let snd = sock.set_sndbuf().map_or(settings.wmem, |set| set / 2);
+        let (rmem, wmem) = Settings::of(sock.net(), |set| (set.rmem(), set.wmem()));
+        let rcv = sock.set_rcvbuf().map_or(rmem, |set| set / 2);
+        let snd = sock.set_sndbuf().map_or(wmem, |set| set / 2);
         let rmbe = Self::first(sock, Dir::Rx, rcv, |size| Rmbe::take(group, size));
         let sndbuf = Self::first(sock, Dir::Tx, snd, |size| SendBuffer::take(group, size));
         match (rmbe, sndbuf) {

@@ -94,75 +94,103 @@ pub(crate) enum BufType {
     Mixed,
 }
 
-/// What is set in a namespace.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
+/// What is set in a namespace: each value is that of the moment in which it is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    table: Option<&'a Table>,
+}
+
+impl Settings<'_> {
+    /// What is set at first, and in a namespace that begins or ends.
+    pub(crate) const FIRST: Self = Self { table: None };
+
+    /// Asks those of `net`. Any context.
+    pub(crate) fn of<T>(net: &Net, ask: impl FnOnce(Settings<'_>) -> T) -> T {
+        let data = NetData::of(net);
+        ask(data.as_deref().map_or(Settings::FIRST, NetData::settings))
+    }
+
     /// Bytes that wait for more before they are sent at once all the same.
-    pub(crate) autocorking_size: u32,
+    pub(crate) fn autocorking_size(self) -> u32 {
+        // Not limited to what an int can be.
+        self.get(AUTOCORKING_SIZE) as u32
+    }
+
     /// What buffers are made of.
-    pub(crate) buf_type: BufType,
+    pub(crate) fn buf_type(self) -> BufType {
+        match self.get(BUF_TYPE) {
+            0 => BufType::Contiguous,
+            1 => BufType::Virtual,
+            _ => BufType::Mixed,
+        }
+    }
+
     /// Idle time after which a link is tested; zero: never.
-    pub(crate) testlink_time: Jiffies,
+    pub(crate) fn testlink_time(self) -> Jiffies {
+        Jiffies::try_from(self.get(TESTLINK_TIME)).unwrap_or(0)
+    }
+
     /// Size of send buffers.
-    pub(crate) wmem: u32,
+    pub(crate) fn wmem(self) -> u32 {
+        self.unsigned(WMEM)
+    }
+
     /// Size of RMB elements.
-    pub(crate) rmem: u32,
+    pub(crate) fn rmem(self) -> u32 {
+        self.unsigned(RMEM)
+    }
+
     /// Links of a group at most.
-    pub(crate) max_links: u8,
+    pub(crate) fn max_links(self) -> u8 {
+        self.byte(MAX_LINKS_PER_LGR)
+    }
+
     /// Connections of a group at most.
-    pub(crate) max_conns: u8,
+    pub(crate) fn max_conns(self) -> u8 {
+        self.byte(MAX_CONNS_PER_LGR)
+    }
+
     /// New sockets offer no SMC while there are many handshakes.
-    pub(crate) limit_hs: bool,
+    pub(crate) fn limit_hs(self) -> bool {
+        self.get(LIMIT_HS) != 0
+    }
+
     /// How long a group without connections is kept by its server.
-    pub(crate) lgr_idle_time: Jiffies,
+    pub(crate) fn lgr_idle_time(self) -> Jiffies {
+        Jiffies::try_from(self.get(LGR_IDLE_TIME)).unwrap_or(0)
+    }
+
+    /// Who may put Proposals into SYNs, and take them out.
+    pub(super) fn fastopen(self) -> Switch {
+        Switch::new(self.get(FASTOPEN))
+    }
+
     /// Listeners that are remembered to take them, at most.
-    pub(crate) fastopen_peers: usize,
-}
-
-impl Settings {
-    /// Those of `net`, at this moment. Any context.
-    pub(crate) fn of(net: &Net) -> Self {
-        match NetData::of(net) {
-            Some(data) => Self::read(|i| data.settings.get(i)),
-            None => Self::read(|_| None),
-        }
+    pub(crate) fn fastopen_peers(self) -> usize {
+        usize::try_from(self.get(FASTOPEN_PEERS)).unwrap_or(0)
     }
 
-    /// `value` gives the values that are known; the others are the first ones.
-    fn read(value: impl Fn(usize) -> Option<i32>) -> Self {
-        let get = |i: usize| value(i).unwrap_or_else(|| first(i));
-        let unsigned = |i| u32::try_from(get(i)).unwrap_or(0);
-        let byte = |i| u8::try_from(get(i)).unwrap_or(u8::MAX);
-        Self {
-            // Not limited to what an int can be.
-            autocorking_size: get(AUTOCORKING_SIZE) as u32,
-            buf_type: match get(BUF_TYPE) {
-                0 => BufType::Contiguous,
-                1 => BufType::Virtual,
-                _ => BufType::Mixed,
-            },
-            testlink_time: Jiffies::try_from(get(TESTLINK_TIME)).unwrap_or(0),
-            wmem: unsigned(WMEM),
-            rmem: unsigned(RMEM),
-            max_links: byte(MAX_LINKS_PER_LGR),
-            max_conns: byte(MAX_CONNS_PER_LGR),
-            limit_hs: get(LIMIT_HS) != 0,
-            lgr_idle_time: Jiffies::try_from(get(LGR_IDLE_TIME)).unwrap_or(0),
-            fastopen_peers: usize::try_from(get(FASTOPEN_PEERS)).unwrap_or(0),
-        }
+    fn get(self, i: usize) -> i32 {
+        let set = self.table.and_then(|table| table.get(i));
+        set.unwrap_or_else(|| TABLE.get(i).map_or(0, Knob::value))
+    }
+
+    fn unsigned(self, i: usize) -> u32 {
+        u32::try_from(self.get(i)).unwrap_or(0)
+    }
+
+    fn byte(self, i: usize) -> u8 {
+        u8::try_from(self.get(i)).unwrap_or(u8::MAX)
     }
 }
 
-/// What a value is at first.
-fn first(i: usize) -> i32 {
-    TABLE.get(i).map_or(0, Knob::value)
-}
-
-/// `net.smc.fastopen` of `net`, at this moment: each connect(2) asks for it alone. Any
-/// context.
-pub(super) fn fastopen(net: &Net) -> Switch {
-    let value = NetData::of(net).and_then(|data| data.settings.get(FASTOPEN));
-    Switch::new(value.unwrap_or_else(|| first(FASTOPEN)))
+impl NetData {
+    /// What is set in this namespace. Any context.
+    pub(super) fn settings(&self) -> Settings<'_> {
+        Settings {
+            table: Some(&self.settings),
+        }
+    }
 }
 
 /// Switches the limitation of handshakes of a namespace on or off.

@@ -219,7 +219,7 @@ impl Conn {
             rmbe,
         } = parts;
         let mode = SendMode {
-            autocork: Settings::of(sock.net()).autocorking_size,
+            autocork: Settings::of(sock.net(), |set| set.autocorking_size()),
             ..SendMode::default()
         };
         let net = NetData::of(sock.net());

@@ -146,20 +146,20 @@ pub(crate) fn announce() {
     }
 }
 
-/// The proof that clients of `net` may put Proposals into SYNs. Any context.
-pub(crate) fn client(net: &Net) -> Option<SmcOnly> {
-    let may = sysctl::fastopen(net).client() && Allowed::of(net).client();
-    SmcOnly::get().filter(|_| may)
+/// The proof that clients of `net`, in which that is `set`, may put Proposals into SYNs.
+/// Any context.
+fn client(net: &Net, set: Settings<'_>) -> Option<SmcOnly> {
+    SmcOnly::get().filter(|_| set.fastopen().client() && Allowed::of(net).client())
 }
 
 /// The proof that listeners of `net` may take Proposals out of SYNs. Any context.
 pub(crate) fn server(net: &Net) -> Option<SmcOnly> {
-    SmcOnly::get().filter(|_| sysctl::fastopen(net).server())
+    SmcOnly::get().filter(|_| Settings::of(net, |set| set.fastopen()).server())
 }
 
-/// What a client of `net` says of itself. Any context.
-pub(crate) fn client_features(net: &Net) -> Features {
-    match client(net) {
+/// What a client of `net`, in which that is `set`, says of itself. Any context.
+pub(crate) fn client_features(net: &Net, set: Settings<'_>) -> Features {
+    match client(net, set) {
         Some(_) => Features::SYN_PROPOSAL,
         None => Features::NONE,
     }
@@ -182,7 +182,8 @@ pub(crate) fn look(data: &NetData, key: &PeerKey) -> Standing {
 /// Whether the SYN of `sock` to a listener of which that is known may have the Proposal.
 /// Any context.
 pub(crate) fn may_send(sock: &Sock, verdict: Verdict) -> Option<SmcOnly> {
-    let proof = client(sock.net())?;
+    let net = sock.net();
+    let proof = Settings::of(net, |set| client(net, set))?;
     // Where both ends have chosen their ports their SYNs may cross, and there is no
     // listener for the Proposal.
     let why_not = if sock.port_is_bound() {
@@ -208,7 +209,7 @@ pub(crate) fn option_lost(sock: &Sock, key: &PeerKey) {
     data.fastopen.count(Event::OptionLost);
     // Without memory it will be lost once more.
     if let Ok(room) = Room::new(GFP_ATOMIC) {
-        let max = Settings::of(sock.net()).fastopen_peers;
+        let max = data.settings().fastopen_peers();
         let mut peers = data.fastopen.peers.lock();
         peers.option_lost(key, room, clc::now(), max);
     }
@@ -243,7 +244,8 @@ pub(crate) fn learn(sock: &Sock, path: &Path, features: Features) {
         return;
     };
     // A BPF program may have had another address in mind than the application.
-    if sock.peer() != (key.addr, key.port) || client(sock.net()).is_none() {
+    let may = client(sock.net(), data.settings()).is_some();
+    if !may || sock.peer() != (key.addr, key.port) {
         return;
     }
     let peers = &data.fastopen.peers;
@@ -255,6 +257,6 @@ pub(crate) fn learn(sock: &Sock, path: &Path, features: Features) {
     let Ok(room) = Room::new(GFP_KERNEL) else {
         return;
     };
-    let max = Settings::of(sock.net()).fastopen_peers;
+    let max = data.settings().fastopen_peers();
     peers.lock().learn(&key, room, clc::now(), max);
 }

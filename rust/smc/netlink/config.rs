@@ -91,7 +91,7 @@ pub(super) struct Limitation;
 
 impl Dump for Limitation {
     fn dump(out: &mut Dumping<'_>) -> Put {
-        let on = Settings::of(out.net()).limit_hs;
+        let on = Settings::of(out.net(), |set| set.limit_hs());
         out.single(SMC_NETLINK_DUMP_HS_LIMITATION, |attrs| {
             attrs.u8(SMC_NLA_HS_LIMITATION_ENABLED, on.into())
         })

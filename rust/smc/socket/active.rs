@@ -32,6 +32,7 @@ use crate::{
         path::Path,
         session::Session,
         stats::{self, Side},
+        sysctl::Settings,
         wait::Waker,
     },
 };
@@ -127,7 +128,9 @@ impl Active {
         let (client, foreseen) = match path {
             Ok(path) => {
                 session.path = Some(path);
-                (Client::new(fastopen::client_features(sock.net())), None)
+                let set = data.map_or(Settings::FIRST, NetData::settings);
+                let features = fastopen::client_features(sock.net(), set);
+                (Client::new(features), None)
             }
             Err(reason) => {
                 // It says nothing of itself.

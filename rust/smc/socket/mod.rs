@@ -254,7 +254,7 @@ impl StreamSocket for SmcSock {
     }
 
     fn new(family: AddressFamily, net: &Net) -> impl PinInit<Self, Error> {
-        let limited = Settings::of(net).limit_hs;
+        let limited = Settings::of(net, |set| set.limit_hs());
         try_pin_init!(Self {
             phase <- new_spinlock_bh!(Phase::Idle, "SmcSock::phase"),
             setup <- new_mutex!((), "SmcSock::setup"),
