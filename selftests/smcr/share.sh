@@ -5,7 +5,7 @@
 # not put all of it in front of what others send. How many bytes do messages wait for
 # that are sent there and back beside it: their time, by the rate of the other. And a
 # reader says more seldom what it has read where others send, too: its host's messages
-# are counted.
+# are counted. So it is on a wire that is slow.
 #
 # hosts: server=smc_rs client=smc_rs
 # limit: 90
@@ -48,12 +48,13 @@ large_rings() {
 		smcnl sockets | tee /dev/stderr | grep -q 'MODE=SMCR .* SNDBUF=$RING RMBE=$RING PEER_RMBE=$RING '"
 }
 TURNS=40 SMALL_RING=65536
+SENDS=/sys/class/infiniband/rxe0/ports/1/hw_counters/rdma_sends
 # Messages of the server while a connection has its turns, without those of the other.
 messages() {
-	local sends=/sys/class/infiniband/rxe0/ports/1/hw_counters/rdma_sends before
-	before=$(on server "cat $sends") &&
+	local before
+	before=$(on server "cat $SENDS") &&
 		on -t 60 client "datarate turns 43 \$PEER 5001 $((SMALL_RING - 4096)) $TURNS $1" &&
-		echo $(($(on server "cat $sends") - before - $1 * TURNS))
+		echo $(($(on server "cat $SENDS") - before - $1 * TURNS))
 }
 # All of the ring is read at a time: in four steps where nobody else sends, and it is said
 # after two of these; in one where somebody does.
@@ -73,15 +74,29 @@ seldom() {
 		tee "$SMC_RS_TEST_OUT/figures"
 	[ "$alone" -ge $((TURNS * 3)) ] && [ "$shared" -ge $((TURNS * 2)) ] && [ "$shared" -lt $((TURNS * 5 / 2)) ]
 }
+# A ring takes ten milliseconds of this wire, and is read and reported at a time.
+slow_wire() {
+	local before mbit
+	both "tc qdisc replace dev eth0 root netem rate 50mbit limit 100000" &&
+		before=$(on server "cat $SENDS") &&
+		mbit=$(on -t 60 client "datarate bulk 43 \$PEER 5001 1 $SMALL_RING 2000") || return 1
+	awk -v mbit="$mbit" -v ring=$SMALL_RING -v sends=$(($(on server "cat $SENDS") - before)) 'BEGIN {
+		rings = mbit * 2e6 / 8 / ring
+		printf "%.1f Mbit/s, %.2f reports for a ring\n", mbit, sends / rings
+		exit !(rings > 20 && sends < 1.6 * rings)
+	}' | tee "$SMC_RS_TEST_OUT/figures"
+	return "${PIPESTATUS[0]}"
+}
 all_rdma() {
 	both '! smcnl dump fback-stats | grep "CNT=[1-9]"' &&
 		[ "$(on client 'smcnl dump lgr-smcr' | grep -c '^lgr-smcr ')" = 1 ]
 }
 
-plan 5
+plan 6
 check "devices, a slow wire, rings of a megabyte" prepare
 check "connections have such rings" large_rings
 told "messages beside a connection that never stops" beside
 told "what has been read is said more seldom beside others" seldom
+told "what has been read is said more seldom on a slow wire" slow_wire
 check "in one link group, and none over TCP" all_rdma
 finish

@@ -10,7 +10,7 @@ use crate::cursor::RingSize;
 /// makes room for the next.
 const MAX_WRITE: u32 = 512 << 10;
 
-/// What is worth a message on a link that is shared, whatever the ring.
+/// What is worth a message where they are to be few, whatever the ring.
 const PIECE: u32 = 64 << 10;
 
 /// How many messages are under way, at least, if one waits in spite of TCP_NODELAY:
@@ -34,11 +34,11 @@ pub struct SendMode {
 
 /// How much is copied between application and ring before the other end is told of it:
 /// a quarter of the ring, so that copies at both ends and the wire are busy at a time. On
-/// a link that others send on as well it is always busy, and a message is to be worth its
-/// cost.
-pub(super) const fn piece(ring: RingSize, shared: bool) -> u32 {
+/// a link that others send on as well, or that is slow, it is always busy, and messages
+/// are to be `few` that are worth their cost.
+pub(super) const fn piece(ring: RingSize, few: bool) -> u32 {
     let quarter = ring.bytes() / 4;
-    if !shared || quarter >= PIECE {
+    if !few || quarter >= PIECE {
         quarter
     } else if ring.bytes() < PIECE {
         ring.bytes()
@@ -51,10 +51,9 @@ impl TxRing {
     /// How many bytes of one write(2) are copied before they are posted, at least.
     pub const MIN_PIECE: u32 = 16 << 10;
 
-    /// How many bytes of one write(2) are copied before they are posted, on a link that
-    /// other connections send on as well if it is `shared`.
-    pub fn piece(&self, shared: bool) -> u32 {
-        piece(self.local(), shared).max(Self::MIN_PIECE)
+    /// How many bytes of one write(2) are copied before they are posted.
+    pub fn piece(&self) -> u32 {
+        piece(self.local(), self.few).max(Self::MIN_PIECE)
     }
 
     /// How many bytes one message may announce now, on a link that other connections
@@ -83,8 +82,13 @@ impl TxRing {
             1
         };
         self.is_corked(mode)
-            || pending >= enough && !self.must_go(mode)
-            || pending > 0 && !self.is_urgent(mode) && self.is_tight()
+            || pending >= enough && !self.must_go(mode) && !self.is_worth_it()
+            || pending > 0 && self.few && !self.is_urgent(mode) && self.is_tight()
+    }
+
+    /// Whether what is unsent is enough for one more message.
+    const fn is_worth_it(&self) -> bool {
+        !self.few && self.unsent() >= piece(self.local(), false)
     }
 
     const fn is_urgent(&self, mode: &SendMode) -> bool {

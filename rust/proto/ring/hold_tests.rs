@@ -61,13 +61,24 @@ fn what_is_small_waits_for_the_message_before() {
 }
 
 #[test]
-fn more_than_half_the_send_buffer_is_not_small() {
+fn a_piece_is_not_small_nor_half_the_send_buffer_where_messages_are_few() {
     let mode = SendMode {
         autocork: u32::MAX,
         ..PLAIN
     };
-    assert!(with(SIZE / 2).holds_back(&mode, 1));
-    assert!(!with(SIZE / 2 + 1).holds_back(&mode, 1));
+    for (few, small) in [(false, SIZE / 4 - 1), (true, SIZE / 2)] {
+        for (unsent, waits) in [(small, true), (small + 1, false)] {
+            let mut tx = with(unsent);
+            tx.set_few(few);
+            assert_eq!(tx.holds_back(&mode, 1), waits, "{unsent}");
+            // An application that has asked for it waits for more.
+            let corked = SendMode {
+                corked: true,
+                ..mode
+            };
+            assert_eq!(tx.is_corked(&corked), unsent <= SIZE / 2);
+        }
+    }
 }
 
 #[test]
@@ -119,13 +130,15 @@ fn nothing_holds_back_what_is_urgent() {
 }
 
 #[test]
-fn what_has_no_room_waits_for_more_unless_it_is_urgent() {
+fn what_has_no_room_waits_where_messages_are_few_unless_it_is_urgent() {
     // The peer has 4095 bytes free, and 5000 are to go.
     let mut tx = TxRing::new(RingSize::from_compressed(2).unwrap(), RingSize::MIN);
     tx.wrote(SIZE - 4095).unwrap();
     send(&mut tx, u32::MAX);
     tx.wrote(5000).unwrap();
     assert!(tx.is_tight());
+    assert!(!tx.holds_back(&PLAIN, 1), "it may be as much as that");
+    tx.set_few(true);
     assert!(tx.holds_back(&PLAIN, 1), "though it is not small");
     assert!(tx.holds_back(&NODELAY_MODE, 1));
     assert!(!tx.holds_back(&PLAIN, 0), "a reader may wait for all of it");
@@ -149,8 +162,9 @@ fn one_message_announces_so_much_or_a_share() {
 /// What a stream of writes, one each time a message could have left, comes to: messages,
 /// and the most of them that were under way. Every third time one comes back, and the
 /// peer reads what it has announced; its ring is as `peer` says.
-fn stream(mode: SendMode, bytes: u32, peer: RingSize) -> (u32, usize) {
+fn stream(mode: SendMode, few: bool, bytes: u32, peer: RingSize) -> (u32, usize) {
     let mut tx = TxRing::new(RingSize::MIN, peer);
+    tx.set_few(few);
     let mut under_way = VecDeque::new();
     let (mut messages, mut most, mut left, mut read) = (0, 0, 400, 0u64);
     let mut turn = 0;
@@ -198,21 +212,22 @@ fn a_stream_comes_to_its_end_and_small_writes_go_together() {
                 ..PLAIN
             };
             for mode in [PLAIN, NODELAY_MODE, FLUSH, at_once] {
-                stream(mode, bytes, peer);
+                stream(mode, false, bytes, peer);
+                stream(mode, true, bytes, peer);
             }
         }
-        let (plain, at_a_time) = stream(PLAIN, 100, peer);
+        let (plain, at_a_time) = stream(PLAIN, false, 100, peer);
         assert!(at_a_time == 1 && plain < 200, "{plain} {at_a_time}");
-        let (nodelay, at_a_time) = stream(NODELAY_MODE, 100, peer);
+        let (nodelay, at_a_time) = stream(NODELAY_MODE, false, 100, peer);
         assert!(at_a_time == 2 && nodelay < 200, "{nodelay} {at_a_time}");
-        let (flush, _) = stream(FLUSH, 100, peer);
+        let (flush, _) = stream(FLUSH, false, 100, peer);
         assert!(flush > 300, "{flush}");
     }
 }
 
 #[test]
 fn a_piece_is_a_quarter_of_the_ring_or_what_is_worth_a_message() {
-    for (compressed, alone, shared) in [
+    for (compressed, alone, few) in [
         (0, 16, 16),
         (1, 16, 32),
         (2, 16, 64),
@@ -220,8 +235,9 @@ fn a_piece_is_a_quarter_of_the_ring_or_what_is_worth_a_message() {
         (5, 128, 128),
     ] {
         let ring = RingSize::from_compressed(compressed).unwrap();
-        let tx = TxRing::new(ring, RingSize::MIN);
-        assert_eq!(tx.piece(false), alone << 10);
-        assert_eq!(tx.piece(true), shared << 10);
+        let mut tx = TxRing::new(ring, RingSize::MIN);
+        assert_eq!(tx.piece(), alone << 10);
+        tx.set_few(true);
+        assert_eq!(tx.piece(), few << 10);
     }
 }

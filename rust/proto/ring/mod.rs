@@ -13,7 +13,8 @@
 //!
 //! Neither holds bytes: they hand out offsets ([`Spans`]) for the owner of the
 //! memory to copy from, copy to or post. [`CdcSequence`] puts the messages in
-//! order; what can go and waits all the same is in `hold.rs`.
+//! order; what can go and waits all the same is in `hold.rs`. [`Pace`] says whether
+//! fewer messages are worth more than busy ends.
 //!
 //! # Locking
 //!
@@ -38,12 +39,14 @@
 //! - A completion goes to [`TxRing::complete`] under `tx`.
 
 mod hold;
+mod pace;
 mod rx;
 mod sequence;
 mod span;
 mod tx;
 
 pub use hold::SendMode;
+pub use pace::{Nanos, Pace};
 pub use rx::{RxOutcome, RxReport, RxRing, RxTicket, UrgentMode, UrgentRefused};
 pub use sequence::{CdcLost, CdcSequence};
 pub use span::{Span, Spans};

@@ -77,8 +77,8 @@ struct Urgent {
 /// - the peer asked for it, or an urgent byte was consumed; or
 /// - a fifth of the ring was consumed since the last report, and the peer said that
 ///   it is blocked or sees less than half of the ring free. On a link that others send
-///   on as well ([`RxRing::set_shared`]) it is half of the ring, or 64 KiB if that is
-///   less.
+///   on as well, or that is slow ([`RxRing::set_few`]), it is half of the ring, or 64 KiB
+///   if that is less.
 ///
 /// That is RFC 7609 §4.5.1 but for a peer that is blocked: it would be told of any
 /// byte that is consumed, and windows would get silly. Here the share counts there,
@@ -93,7 +93,8 @@ struct Urgent {
 /// still meanwhile; throughput halves whenever the message size comes near a
 /// multiple of the ring. So a reader consumes in steps of [`RxRing::step`], and
 /// asks after each whether to report. On a link that is shared nothing stands still:
-/// others send meanwhile, and fewer messages leave more of the link for data.
+/// others send meanwhile, and fewer messages leave more of the link for data. On one that
+/// is slow ([`super::Pace`]) the copy takes a small part of the time that its data do.
 ///
 /// # Invariants
 ///
@@ -124,8 +125,8 @@ pub struct RxRing {
     urgent_pending: bool,
     /// Bytes were thrown away unread.
     discarded: bool,
-    /// Others send on the link as well.
-    shared: bool,
+    /// Messages are to be few: others send on the link as well, or it is slow.
+    few: bool,
 }
 
 impl RxRing {
@@ -148,7 +149,7 @@ impl RxRing {
             owed_at: None,
             urgent_pending: false,
             discarded: false,
-            shared: false,
+            few: false,
         }
     }
 
@@ -157,15 +158,16 @@ impl RxRing {
         self.producer.size()
     }
 
-    /// Whether others send on the connection's link as well.
-    pub fn set_shared(&mut self, shared: bool) {
-        self.shared = shared;
+    /// Whether messages are to be few, as others send on the connection's link as well, or
+    /// it is slow.
+    pub fn set_few(&mut self, few: bool) {
+        self.few = few;
     }
 
     /// The bytes a reader should copy before it calls [`RxRing::consume`], so that
     /// the peer gets its room back while a large copy goes on; always worth a report.
     pub const fn step(&self) -> u32 {
-        piece(self.size(), self.shared)
+        piece(self.size(), self.few)
     }
 
     /// Takes the producer cursor and flags of a CDC message.
@@ -291,6 +293,15 @@ impl RxRing {
         self.discarded || self.unread() > 0
     }
 
+    /// How much room the next report has for a peer that waits for it.
+    pub const fn awaited(&self) -> u32 {
+        if self.blocked {
+            distance(self.reported, self.consumed)
+        } else {
+            0
+        }
+    }
+
     /// Whether the peer's last message said that it is blocked.
     pub const fn peer_blocked(&self) -> bool {
         self.blocked
@@ -374,7 +385,7 @@ impl RxRing {
         let size = self.size().bytes();
         let peer_sees = size.saturating_sub(distance(self.reported, self.produced));
         let enough = match self.step() {
-            _ if !self.shared => size / 5,
+            _ if !self.few => size / 5,
             step if step < size / 2 => step,
             _ => size / 2,
         };

@@ -174,7 +174,7 @@ fn the_step_of_a_reader_is_worth_a_report() {
 /// Reads a full ring in steps: after how many bytes each a report was due.
 fn reports_of_a_full_ring(size: RingSize, shared: bool) -> Vec<u32> {
     let mut rx = RxRing::new(size);
-    rx.set_shared(shared);
+    rx.set_few(shared);
     rx.on_cdc(raw(1, 0), BLOCKED, Inline).unwrap();
     let (mut after, mut unreported) = (Vec::new(), 0);
     while rx.unread() > 0 {
@@ -207,7 +207,7 @@ fn on_a_shared_link_reports_are_few_and_none_is_missing() {
 #[test]
 fn small_reads_on_a_shared_link_leave_half_the_ring_reported() {
     let mut rx = ring();
-    rx.set_shared(true);
+    rx.set_few(true);
     arrive(&mut rx, SIZE - 1, PLAIN, Inline);
     rx.consume(SIZE / 2 - 1, Inline).unwrap();
     assert!(!rx.update_due());

@@ -123,6 +123,8 @@ pub struct TxRing {
     producer: Cursor,
     consumer: Cursor,
     urgent: Option<Urgent>,
+    /// Messages are to be few: others send on the link as well, or it is slow.
+    pub(super) few: bool,
     /// Which link the connection is on: completions of an older one are void.
     epoch: u32,
     /// A message is owed whatever the cursors say: after a failover.
@@ -148,11 +150,18 @@ impl TxRing {
             producer: Cursor::start(peer),
             consumer: Cursor::start(peer),
             urgent: None,
+            few: false,
             epoch: 0,
             owed: false,
             seqno: 0,
             seqno_completed: 0,
         }
+    }
+
+    /// Whether messages are to be few, as others send on the connection's link as well, or
+    /// it is slow.
+    pub fn set_few(&mut self, few: bool) {
+        self.few = few;
     }
 
     /// Bytes that the application may write now.

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the consumer-update rule does to throughput and to the number of messages,
-//! on a wire with latency and a virtual clock, and next to the rule of the C peer
-//! (`smc_tx_consumer_update`).
+//! What the rules of when to write and when to report do to throughput and to the number
+//! of messages, on a wire with latency and a virtual clock, and next to the rules of the C
+//! peer (`smc_tx_consumer_update`, `smc_should_autocork`).
 
 use smc_proto::cursor::{RawCursor, RingSize};
-use smc_proto::ring::{RxRing, TxReport, TxRing, UrgentMode};
+use smc_proto::ring::{Nanos, Pace, RxRing, SendMode, TxReport, TxRing, UrgentMode};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 /// Nanoseconds.
 type Time = u64;
 
-/// Who decides when the receiver reports, and how much it copies at a time.
+/// Who decides when data go and when the receiver reports, and how much both copy at a
+/// time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// `RxRing::update_due`, and reads in steps of `RxRing::step`.
+    /// `TxRing::holds_back` and pieces of `TxRing::piece`; `RxRing::update_due` and steps
+    /// of `RxRing::step`.
     Ours,
-    /// A tenth of the ring, if less than half of it is free for the sender or the
-    /// sender is blocked; reads whole messages.
+    /// Half the send buffer waits while something is under way. A tenth of the ring is
+    /// reported, if less than half of it is free for the sender or the sender is blocked.
+    /// Whole messages are copied.
     CPeer,
 }
 
@@ -27,25 +30,47 @@ struct Path {
     latency: Time,
     wire_bytes_per_us: u64,
     copy_bytes_per_us: u64,
+    /// What a message costs its sender, and on the wire in bytes.
+    post: Time,
+    header: u32,
+    /// Until a reader that has slept is awake.
+    wake: Time,
 }
+
+/// `net.smc.autocorking_size`, as it is at first.
+const AUTOCORK: u32 = 64 << 10;
 
 /// A wire that is faster than the copies of the two applications.
 const RACK: Path = Path {
     latency: 5_000,
     wire_bytes_per_us: 12_500,
     copy_bytes_per_us: 10_000,
+    post: 500,
+    header: 300,
+    wake: 1_500,
 };
 
 /// A wire that is slower than the reader.
 const SLOW_WIRE: Path = Path {
-    latency: 5_000,
     wire_bytes_per_us: 3_125,
-    copy_bytes_per_us: 10_000,
+    ..RACK
+};
+
+/// Hosts that make each frame themselves, and are slow at it: what goes with a message
+/// takes as long as some frames of data.
+const SOFT: Path = Path {
+    latency: 300_000,
+    wire_bytes_per_us: 12,
+    copy_bytes_per_us: 500,
+    post: 50_000,
+    header: 4_000,
+    wake: 50_000,
 };
 
 enum Event {
     SenderCopied(u32),
     Arrived(TxReport),
+    Completed(TxReport),
     Read(u32),
     Reported(RawCursor),
 }
@@ -53,6 +78,8 @@ enum Event {
 struct Outcome {
     /// Bytes per microsecond.
     rate: f64,
+    /// Messages with data, per ring of them.
+    writes_per_ring: f64,
     /// Messages that only report, per ring of data.
     updates_per_ring: f64,
 }
@@ -67,16 +94,23 @@ struct Flow {
     next_event: u64,
     tx: TxRing,
     rx: RxRing,
+    tx_pace: Pace,
+    rx_pace: Pace,
+    under_way: u32,
+    /// What posting has cost the sender since it copied last.
+    posting: Time,
     /// What is left of the message that the sender is writing.
     to_write: u32,
     sender_copying: bool,
     reader_copying: bool,
+    reader_sleeps: bool,
     to_read: u32,
     wire_free: Time,
     blocked: bool,
     confirmed: u64,
     consumed: u64,
     produced: u64,
+    writes: u64,
     updates: u64,
 }
 
@@ -92,15 +126,21 @@ impl Flow {
             next_event: 0,
             tx: TxRing::new(ring, ring),
             rx: RxRing::new(ring),
+            tx_pace: Pace::new(),
+            rx_pace: Pace::new(),
+            under_way: 0,
+            posting: 0,
             to_write: message,
             sender_copying: false,
             reader_copying: false,
+            reader_sleeps: true,
             to_read: message,
             wire_free: 0,
             blocked: false,
             confirmed: 0,
             consumed: 0,
             produced: 0,
+            writes: 0,
             updates: 0,
         }
     }
@@ -118,21 +158,52 @@ impl Flow {
 
     fn sender(&mut self) {
         if !self.sender_copying {
-            let len = self.tx.write_spans(self.to_write).len();
+            let limit = match self.rule {
+                Rule::Ours => self.to_write.min(self.tx.piece()),
+                Rule::CPeer => self.to_write,
+            };
+            let len = self.tx.write_spans(limit).len();
             if len > 0 {
                 self.sender_copying = true;
-                self.at(self.now + self.copy_time(len), Event::SenderCopied(len));
+                let time = core::mem::take(&mut self.posting) + self.copy_time(len);
+                self.at(self.now + time, Event::SenderCopied(len));
             }
+        }
+        if self.holds_back() {
+            return;
         }
         if let Some(plan) = self.tx.plan(u32::MAX) {
             let bytes = plan.bytes();
             plan.commit();
             let report = self.tx.report();
             self.tx.reported(report.ticket);
-            // A message costs about as much as 300 bytes on the wire.
-            let busy = u64::from(bytes + 300) * 1000 / self.path.wire_bytes_per_us;
+            if self.under_way == 0 {
+                self.tx_pace.begin(bytes, || Nanos(self.now));
+            }
+            self.under_way += 1;
+            self.writes += 1;
+            self.posting += self.path.post;
+            let busy = u64::from(bytes + self.path.header) * 1000 / self.path.wire_bytes_per_us;
             self.wire_free = self.wire_free.max(self.now) + busy;
             self.at(self.wire_free + self.path.latency, Event::Arrived(report));
+        }
+    }
+
+    fn holds_back(&mut self) -> bool {
+        match self.rule {
+            Rule::Ours => {
+                self.tx.set_few(self.tx_pace.is_slow());
+                let mode = SendMode {
+                    autocork: AUTOCORK,
+                    more: self.to_write < self.message,
+                    ..SendMode::default()
+                };
+                self.tx.holds_back(&mode, self.under_way)
+            }
+            Rule::CPeer => {
+                let limit = AUTOCORK.min(self.tx.local().bytes() / 2);
+                self.under_way > 0 && self.tx.unsent() <= limit
+            }
         }
     }
 
@@ -142,9 +213,16 @@ impl Flow {
             Rule::CPeer => self.to_read,
         };
         let len = self.rx.read_spans(0, limit, UrgentMode::Inline).len();
-        if !self.reader_copying && len > 0 {
+        if self.reader_copying {
+            return;
+        }
+        let wake = match core::mem::replace(&mut self.reader_sleeps, len == 0) {
+            true => self.path.wake,
+            false => 0,
+        };
+        if len > 0 {
             self.reader_copying = true;
-            self.at(self.now + self.copy_time(len), Event::Read(len));
+            self.at(self.now + wake + self.copy_time(len), Event::Read(len));
         }
     }
 
@@ -181,7 +259,13 @@ impl Flow {
                         .on_cdc(report.producer, report.flags, UrgentMode::Inline)
                         .expect("in bounds");
                     self.produced += u64::from(outcome.arrived);
-                    self.tx.complete(report.ticket);
+                    self.rx_pace.end(outcome.arrived, || Nanos(time));
+                    self.at(time + self.path.latency, Event::Completed(report));
+                }
+                Event::Completed(report) => {
+                    let freed = self.tx.complete(report.ticket);
+                    self.tx_pace.end(freed, || Nanos(time));
+                    self.under_way -= 1;
                 }
                 Event::Read(len) => {
                     self.reader_copying = false;
@@ -192,8 +276,10 @@ impl Flow {
                         self.to_read = self.message;
                     }
                     if self.update_due() {
+                        self.rx_pace.begin(self.rx.awaited(), || Nanos(time));
                         let report = self.rx.report();
                         self.rx.reported(report.ticket);
+                        self.rx.set_few(self.rx_pace.is_slow());
                         self.confirmed = self.consumed;
                         self.updates += 1;
                         self.at(
@@ -209,10 +295,11 @@ impl Flow {
             self.sender();
             self.reader();
         }
+        let rings = self.consumed as f64 / f64::from(self.rx.size().bytes());
         Outcome {
             rate: self.consumed as f64 * 1000.0 / self.now as f64,
-            updates_per_ring: self.updates as f64
-                / (self.consumed as f64 / f64::from(self.rx.size().bytes())),
+            writes_per_ring: self.writes as f64 / rings,
+            updates_per_ring: self.updates as f64 / rings,
         }
     }
 }
@@ -225,6 +312,11 @@ fn sweep(rule: Rule, path: Path, ring: RingSize) -> Vec<Outcome> {
         .flat_map(|message| [message - 64, message, message + 64])
         .map(|message| Flow::new(path, rule, ring, message).run(u64::from(size) * 100))
         .collect()
+}
+
+/// Of all message sizes.
+fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
+    outcomes.iter().map(of).sum::<f64>() / outcomes.len() as f64
 }
 
 fn slowest_to_fastest(outcomes: &[Outcome]) -> f64 {
@@ -241,20 +333,53 @@ fn throughput_has_no_cliff_at_any_message_size() {
             let ring = RingSize::from_compressed(compressed).unwrap();
             let ratio = slowest_to_fastest(&sweep(Rule::Ours, path, ring));
             println!("{} bytes: slowest/fastest {ratio:.2}", ring.bytes());
-            assert!(ratio > 0.85, "{ratio}");
+            assert!(ratio > 0.7, "{ratio}");
         }
     }
 }
 
 /// The same sweep finds the cliff where there is one: a reader that copies whole
-/// messages and reports as the C peer does falls to about half near the ring's
+/// messages and reports as the C peer does falls to half near the ring's
 /// size. Were this not so, the test above would prove nothing.
 #[test]
 fn the_rule_of_the_c_peer_has_the_cliff() {
-    let ring = RingSize::from_compressed(2).unwrap();
+    let ring = RingSize::from_compressed(4).unwrap();
     let ratio = slowest_to_fastest(&sweep(Rule::CPeer, RACK, ring));
     println!("slowest/fastest {ratio:.2}");
-    assert!(ratio < 0.6, "{ratio}");
+    assert!(ratio < 0.55, "{ratio}");
+}
+
+/// On a fast path a message costs less than ends that wait for each other.
+#[test]
+fn a_fast_path_is_kept_busy() {
+    for path in [RACK, SLOW_WIRE] {
+        let ring = RingSize::from_compressed(2).unwrap();
+        let [ours, c] = [Rule::Ours, Rule::CPeer].map(|rule| {
+            let outcomes = sweep(rule, path, ring);
+            mean(&outcomes, |outcome| outcome.rate)
+        });
+        println!("bytes per microsecond: {ours:.0}, as the C peer {c:.0}");
+        assert!(ours > 1.2 * c, "{ours} {c}");
+    }
+}
+
+/// On a slow one messages are few, and nothing is lost by that.
+#[test]
+fn on_a_slow_path_messages_are_few() {
+    for compressed in [2, 3] {
+        let ring = RingSize::from_compressed(compressed).unwrap();
+        let [(rate, messages), (c_rate, c_messages)] = [Rule::Ours, Rule::CPeer].map(|rule| {
+            let outcomes = sweep(rule, SOFT, ring);
+            let messages = |outcome: &Outcome| outcome.writes_per_ring + outcome.updates_per_ring;
+            (
+                mean(&outcomes, |outcome| outcome.rate),
+                mean(&outcomes, messages),
+            )
+        });
+        println!("{rate:.2} with {messages:.1}, as the C peer {c_rate:.2} with {c_messages:.1}");
+        assert!(rate > 0.95 * c_rate, "{rate} {c_rate}");
+        assert!(messages < 0.9 * c_messages, "{messages} {c_messages}");
+    }
 }
 
 /// The window doesn't get silly: at most five reports for a ring full of data,

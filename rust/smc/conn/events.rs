@@ -3,7 +3,7 @@
 //! What happens to a connection: messages come, and have left; what the close machine
 //! makes of it.
 
-use super::{After, Conn, Tx, CHANGED, READABLE, WRITABLE};
+use super::{nanos, After, Conn, Tx, CHANGED, READABLE, WRITABLE};
 use crate::{
     abstractions::{
         net::{errno::NetErrno, uapi},
@@ -68,6 +68,9 @@ impl Conn {
         let outcome = rx.ring.on_cdc(cdc.producer, cdc.flags, mode);
         let outcome = outcome.map_err(|_| Violation)?;
         rx.arrived(outcome.arrived);
+        if outcome.arrived > 0 {
+            rx.pace.end(outcome.arrived, nanos);
+        }
         if let (Some(at), Some(rmbe)) = (outcome.urgent_at, &rx.rmbe) {
             let at = rmbe.offset() + at as usize;
             rmbe.buf().sync_for_cpu(at, 1);
@@ -99,8 +102,12 @@ impl Conn {
         let mut after = After::default();
         let mut tx = this.tx.lock();
         tx.pending = tx.pending.saturating_sub(1);
-        if let (true, Some(out)) = (ok, &mut tx.out) {
-            out.ring.complete(ticket);
+        let freed = match &mut tx.out {
+            Some(out) if ok => out.ring.complete(ticket),
+            _ => 0,
+        };
+        if freed > 0 {
+            tx.pace.end(freed, nanos);
         }
         Self::settle(this, &mut tx, &mut after);
         if tx.nospace && tx.is_writable(this.sock.notsent_lowat()) {

@@ -48,13 +48,14 @@ use kernel::{
     prelude::*,
     rbtree::RBTree,
     sync::{lock::Guard, Arc, Mutex},
+    time::Ktime,
     types::ARef,
 };
 use smc_proto::{
     close::{Closer, RecvEnd, Release, TcpAction, Timer},
     cursor::RingSize,
     group::{Millis, RmbId},
-    ring::{CdcSequence, RxRing, SendMode, TxRing, UrgentMode},
+    ring::{CdcSequence, Nanos, Pace, RxRing, SendMode, TxRing, UrgentMode},
     wire::{
         llc::Rtoken,
         types::{AlertToken, RmbeIndex},
@@ -142,6 +143,8 @@ struct Tx {
     sndbuf: Option<SendBuffer>,
     /// Messages that are posted and have not come back.
     pending: u32,
+    /// How fast they are.
+    pace: Pace,
     /// A message is owed to the peer for what it says of the connection's end.
     owed: bool,
     mode: SendMode,
@@ -175,6 +178,8 @@ struct Rx {
     /// Bytes that pipes have, by their place in the stream.
     lent: RBTree<u64, splice::Lent>,
     ring: RxRing,
+    /// How fast what comes into it is.
+    pace: Pace,
     sequence: CdcSequence,
     rmbe: Option<Rmbe>,
     /// All bytes that have arrived, at most as many as the ring has.
@@ -186,6 +191,11 @@ struct Rx {
     /// Readers that wait, and the fewest bytes that one of them waits for.
     readers: u32,
     wanted: u32,
+}
+
+/// The clock of [`Pace`]. Any context.
+fn nanos() -> Nanos {
+    Nanos(u64::try_from(Ktime::ktime_get().to_ns()).unwrap_or(0))
 }
 
 /// What is left to do after an event when the locks are free.
@@ -230,6 +240,7 @@ impl Conn {
             conn: None,
             lent: RBTree::new(),
             ring: RxRing::new(rmbe.size()),
+            pace: Pace::new(),
             sequence: CdcSequence::new(),
             rmbe: Some(rmbe),
             written: 0,
@@ -255,6 +266,7 @@ impl Conn {
                     link: Some(link),
                     sndbuf: Some(sndbuf),
                     pending: 0,
+                    pace: Pace::new(),
                     owed: false,
                     mode,
                     nospace: false,

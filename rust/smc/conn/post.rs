@@ -2,7 +2,7 @@
 
 //! Posting: RDMA writes, and the CDC message that announces them.
 
-use super::{Conn, PeerEnd, Tx};
+use super::{nanos, Conn, PeerEnd, Tx};
 use crate::{
     abstractions::{
         net::errno::NetErrno,
@@ -120,18 +120,25 @@ impl Conn {
             return Err(NetErrno::NotConn.into());
         };
         let mut writes = [const { None }; 2];
+        let first = out.ring.in_flight() == 0;
         if let Some(plan) = data.and_then(|most| out.ring.plan(most)) {
             for (to, write) in writes.iter_mut().zip(plan.writes()) {
                 *to = Some(out.peer.remote(&write)?);
+            }
+            if first {
+                tx.pace.begin(plan.bytes(), nanos);
             }
             plan.commit();
         }
         let report = out.ring.report();
         let consumed = {
             let mut rx = this.rx.lock();
+            let awaited = rx.ring.awaited();
+            rx.pace.begin(awaited, nanos);
             let consumed = rx.ring.report();
             rx.ring.reported(consumed.ticket);
-            rx.ring.set_shared(shared);
+            let few = shared || rx.pace.is_slow();
+            rx.ring.set_few(few);
             consumed
         };
         let cdc = Cdc {

@@ -133,10 +133,12 @@ impl Conn {
             if left == 0 {
                 return Ok(Written::All);
             }
-            let (Some(buf), Some(out)) = (&*guard, &tx.out) else {
+            let few = tx.pace.is_slow() || tx.is_shared(&this.seat);
+            let (Some(buf), Some(out)) = (&*guard, &mut tx.out) else {
                 return Err(EPIPE);
             };
-            let piece = out.ring.piece(tx.is_shared(&this.seat));
+            out.ring.set_few(few);
+            let piece = out.ring.piece();
             let spans = out.ring.write_spans(left.min(piece));
             let urgent_waits = flags & uapi::MSG_OOB != 0 && out.ring.urgent_busy();
             if spans.is_empty() || urgent_waits {
