@@ -86,6 +86,13 @@ guest_reset() {
 # One that is built in has a folder there as well, but no state.
 loaded() { [ -e "/sys/module/$1/initstate" ]; }
 
+# ended NAME...: ends the programs of these names, if there are any
+ended() {
+	local name
+	for name; do pkill -x "$name"; done
+	true
+}
+
 # modules_out: unloads any SMC module; fails if one does not go.
 modules_out() {
 	local m
