@@ -20,41 +20,63 @@ const TIMES: u8 = 2;
 
 /// How long data take, where that can be seen without asking for anything: at a sender
 /// from a message that nothing is in front of to its completion; at a receiver from a
-/// report to a sender that is blocked to what has come next.
+/// report to a sender that is blocked to the first byte that only this report has made
+/// room for.
 ///
 /// Copies and wire are busy at a time where a ring goes in quarters, which is four messages
 /// and four reports. Where a ring takes milliseconds there is next to nothing to be gained
 /// by that, and messages are what a host without an RDMA device makes frame by frame.
 #[derive(Debug)]
 pub struct Pace {
-    since: Option<Nanos>,
+    begun: Option<Begun>,
     slow: u8,
+}
+
+#[derive(Debug)]
+struct Begun {
+    since: Nanos,
+    /// Where the stream was, and where it has to be for the end.
+    from: u64,
+    beyond: u64,
 }
 
 impl Pace {
     /// A way of which nothing is known: fast.
     pub const fn new() -> Self {
         Self {
-            since: None,
+            begun: None,
             slow: 0,
         }
     }
 
-    /// So many bytes may go; the first call before [`Pace::end`] counts. The clock is read
-    /// where there is something to be seen.
-    pub fn begin(&mut self, bytes: u32, now: impl FnOnce() -> Nanos) {
-        if bytes >= LEAST && self.since.is_none() {
-            self.since = Some(now());
+    /// So many bytes may go, of which the first is that behind `beyond`, while the stream is
+    /// at `from`. The first call counts, until they have. The clock is read where there is
+    /// something to be seen.
+    pub fn begin(&mut self, bytes: u32, from: u64, beyond: u64, now: impl FnOnce() -> Nanos) {
+        if bytes >= LEAST && self.begun.is_none() {
+            self.begun = Some(Begun {
+                since: now(),
+                from,
+                beyond,
+            });
         }
     }
 
-    /// So many bytes have gone.
-    pub fn end(&mut self, bytes: u32, now: impl FnOnce() -> Nanos) {
-        let Some(since) = self.since.take().filter(|_| bytes >= LEAST) else {
+    /// The stream is at `at` now.
+    pub fn reach(&mut self, at: u64, now: impl FnOnce() -> Nanos) {
+        let begun = match &self.begun {
+            Some(begun) if at > begun.beyond => self.begun.take(),
+            _ => None,
+        };
+        let Some(begun) = begun else {
             return;
         };
-        let time = now().0.saturating_sub(since.0);
-        let slow = time.saturating_mul(SLOW_BYTES) > SLOW_TIME.0.saturating_mul(bytes.into());
+        let bytes = at.saturating_sub(begun.from);
+        if bytes < LEAST.into() {
+            return;
+        }
+        let time = now().0.saturating_sub(begun.since.0);
+        let slow = time.saturating_mul(SLOW_BYTES) > SLOW_TIME.0.saturating_mul(bytes);
         self.slow = if slow { self.slow.saturating_add(1) } else { 0 };
     }
 
@@ -74,10 +96,14 @@ impl Default for Pace {
 mod tests {
     use super::*;
 
+    fn at(us: u64) -> impl FnOnce() -> Nanos {
+        move || Nanos(us * 1000)
+    }
+
     /// A time in microseconds, for so many bytes.
-    fn time(pace: &mut Pace, bytes: u32, us: u64) -> bool {
-        pace.begin(u32::MAX, || Nanos(7));
-        pace.end(bytes, || Nanos(7 + us * 1000));
+    fn time(pace: &mut Pace, bytes: u64, us: u64) -> bool {
+        pace.begin(u32::MAX, 7, 7, at(7));
+        pace.reach(7 + bytes, at(7 + us));
         pace.is_slow()
     }
 
@@ -94,25 +120,38 @@ mod tests {
 
     #[test]
     fn few_bytes_say_nothing() {
+        let least = u64::from(LEAST);
         let mut pace = Pace::new();
         for _ in 0..3 {
-            assert!(!time(&mut pace, LEAST - 1, 1_000_000));
-            pace.begin(LEAST - 1, || Nanos(0));
-            pace.end(u32::MAX, || unreachable!("it has not begun"));
+            assert!(!time(&mut pace, least - 1, 1_000_000));
+            pace.begin(LEAST - 1, 0, 0, || unreachable!("too few"));
+            pace.reach(least, || unreachable!("it has not begun"));
         }
-        time(&mut pace, LEAST, 1_000_000);
-        assert!(time(&mut pace, LEAST, 1_000_000));
+        time(&mut pace, least, 1_000_000);
+        assert!(time(&mut pace, least, 1_000_000));
         assert!(time(&mut pace, 1, 0));
     }
 
     #[test]
-    fn the_first_beginning_counts_and_an_end_without_one_does_not() {
+    fn the_first_beginning_counts() {
         let mut pace = Pace::new();
-        for at in [0, 2_100_000] {
-            pace.end(64 << 10, || unreachable!("it has not begun"));
-            pace.begin(LEAST, || Nanos(at));
-            pace.begin(LEAST, || unreachable!("it has begun"));
-            pace.end(64 << 10, || Nanos(at + 2_000_001));
+        for start in [0, 10_000] {
+            pace.begin(LEAST, 0, 0, at(start));
+            pace.begin(LEAST, 0, 0, || unreachable!("it has begun"));
+            pace.reach(64 << 10, at(start + 2001));
+        }
+        assert!(pace.is_slow());
+    }
+
+    /// A ring of 64 KiB of which a quarter was free, and was said to be before: it is on
+    /// its way when the rest is reported.
+    #[test]
+    fn what_had_room_before_is_no_end_and_counts() {
+        let mut pace = Pace::new();
+        for start in [0, 10_000] {
+            pace.begin(48 << 10, 0, 16 << 10, at(start));
+            pace.reach(16 << 10, || unreachable!("not beyond"));
+            pace.reach(64 << 10, at(start + 2001));
         }
         assert!(pace.is_slow());
     }
@@ -121,12 +160,17 @@ mod tests {
     fn nothing_overflows() {
         let mut pace = Pace::new();
         for _ in 0..300 {
-            pace.begin(LEAST, || Nanos(0));
-            pace.end(u32::MAX, || Nanos(u64::MAX));
+            pace.begin(LEAST, 0, 0, || Nanos(0));
+            pace.reach(u64::MAX, || Nanos(u64::MAX));
+        }
+        assert!(!pace.is_slow(), "so many bytes are fast");
+        for _ in 0..300 {
+            pace.begin(LEAST, u64::MAX - 9000, u64::MAX - 9000, || Nanos(0));
+            pace.reach(u64::MAX, || Nanos(u64::MAX));
         }
         assert!(pace.is_slow());
-        pace.begin(LEAST, || Nanos(9));
-        pace.end(LEAST, || Nanos(0));
+        pace.begin(LEAST, 0, 0, || Nanos(9));
+        pace.reach(LEAST.into(), || Nanos(0));
         assert!(!pace.is_slow());
     }
 }

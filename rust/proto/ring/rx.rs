@@ -302,6 +302,13 @@ impl RxRing {
         }
     }
 
+    /// The stream position after all that has come, and that after all that the peer had
+    /// been told of room for by the reports up to now.
+    pub fn extent(&self) -> (u64, u64) {
+        let end = self.reported.wrapping_add(self.size().bytes().into());
+        (self.produced, end)
+    }
+
     /// Whether the peer's last message said that it is blocked.
     pub const fn peer_blocked(&self) -> bool {
         self.blocked

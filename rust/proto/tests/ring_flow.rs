@@ -178,7 +178,7 @@ impl Flow {
             let report = self.tx.report();
             self.tx.reported(report.ticket);
             if self.under_way == 0 {
-                self.tx_pace.begin(bytes, || Nanos(self.now));
+                self.tx_pace.begin(bytes, 0, 0, || Nanos(self.now));
             }
             self.under_way += 1;
             self.writes += 1;
@@ -259,12 +259,13 @@ impl Flow {
                         .on_cdc(report.producer, report.flags, UrgentMode::Inline)
                         .expect("in bounds");
                     self.produced += u64::from(outcome.arrived);
-                    self.rx_pace.end(outcome.arrived, || Nanos(time));
+                    let (at, _) = self.rx.extent();
+                    self.rx_pace.reach(at, || Nanos(time));
                     self.at(time + self.path.latency, Event::Completed(report));
                 }
                 Event::Completed(report) => {
                     let freed = self.tx.complete(report.ticket);
-                    self.tx_pace.end(freed, || Nanos(time));
+                    self.tx_pace.reach(freed.into(), || Nanos(time));
                     self.under_way -= 1;
                 }
                 Event::Read(len) => {
@@ -276,7 +277,8 @@ impl Flow {
                         self.to_read = self.message;
                     }
                     if self.update_due() {
-                        self.rx_pace.begin(self.rx.awaited(), || Nanos(time));
+                        let (room, (at, end)) = (self.rx.awaited(), self.rx.extent());
+                        self.rx_pace.begin(room, at, end, || Nanos(time));
                         let report = self.rx.report();
                         self.rx.reported(report.ticket);
                         self.rx.set_few(self.rx_pace.is_slow());

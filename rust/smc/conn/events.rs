@@ -68,9 +68,8 @@ impl Conn {
         let outcome = rx.ring.on_cdc(cdc.producer, cdc.flags, mode);
         let outcome = outcome.map_err(|_| Violation)?;
         rx.arrived(outcome.arrived);
-        if outcome.arrived > 0 {
-            rx.pace.end(outcome.arrived, nanos);
-        }
+        let (at, _) = rx.ring.extent();
+        rx.pace.reach(at, nanos);
         if let (Some(at), Some(rmbe)) = (outcome.urgent_at, &rx.rmbe) {
             let at = rmbe.offset() + at as usize;
             rmbe.buf().sync_for_cpu(at, 1);
@@ -106,9 +105,7 @@ impl Conn {
             Some(out) if ok => out.ring.complete(ticket),
             _ => 0,
         };
-        if freed > 0 {
-            tx.pace.end(freed, nanos);
-        }
+        tx.pace.reach(freed.into(), nanos);
         Self::settle(this, &mut tx, &mut after);
         if tx.nospace && tx.is_writable(this.sock.notsent_lowat()) {
             tx.nospace = false;

@@ -126,15 +126,15 @@ impl Conn {
                 *to = Some(out.peer.remote(&write)?);
             }
             if first {
-                tx.pace.begin(plan.bytes(), nanos);
+                tx.pace.begin(plan.bytes(), 0, 0, nanos);
             }
             plan.commit();
         }
         let report = out.ring.report();
         let consumed = {
             let mut rx = this.rx.lock();
-            let awaited = rx.ring.awaited();
-            rx.pace.begin(awaited, nanos);
+            let (room, (at, end)) = (rx.ring.awaited(), rx.ring.extent());
+            rx.pace.begin(room, at, end, nanos);
             let consumed = rx.ring.report();
             rx.ring.reported(consumed.ticket);
             let few = shared || rx.pace.is_slow();
