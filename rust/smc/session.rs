@@ -430,11 +430,16 @@ impl Drop for Session {
 impl Buffers {
     /// Buffers of the sizes that are set, or smaller ones.
     fn get(group: &Arc<Task<Group>>, sock: &Sock) -> Result<Self, Reason> {
-        let (rmem, wmem) = Settings::of(sock.net(), |set| (set.rmem(), set.wmem()));
-        let rcv = sock.set_rcvbuf().map_or(rmem, |set| set / 2);
-        let snd = sock.set_sndbuf().map_or(wmem, |set| set / 2);
-        let rmbe = Self::first(sock, Dir::Rx, rcv, |size| Rmbe::take(group, size));
-        let sndbuf = Self::first(sock, Dir::Tx, snd, |size| SendBuffer::take(group, size));
+        let net = &group.spec().net;
+        let set = net.settings();
+        let rcv = sock
+            .set_rcvbuf()
+            .map_or_else(|| set.rmem(), |bytes| bytes / 2);
+        let snd = sock
+            .set_sndbuf()
+            .map_or_else(|| set.wmem(), |bytes| bytes / 2);
+        let rmbe = Self::first(net, Dir::Rx, rcv, |size| Rmbe::take(group, size));
+        let sndbuf = Self::first(net, Dir::Tx, snd, |size| SendBuffer::take(group, size));
         match (rmbe, sndbuf) {
             (Some(rmbe), Some(sndbuf)) => Ok(Self { rmbe, sndbuf }),
             _ => Err(Reason::NoMemory),
@@ -443,7 +448,7 @@ impl Buffers {
 
     /// The largest that `take` can give, of at most the size that holds `wanted`.
     fn first<T>(
-        sock: &Sock,
+        net: &NetData,
         dir: Dir,
         wanted: u32,
         take: impl Fn(RingSize) -> Result<(T, Origin)>,
@@ -453,18 +458,13 @@ impl Buffers {
             .rev()
             .filter_map(RingSize::from_compressed);
         let (size, (got, origin)) = sizes.find_map(|size| Some((size, take(size).ok()?)))?;
-        if let Some(net) = NetData::of(sock.net()) {
-            net.stats.buffer(
-                Tech::R,
-                dir,
-                match origin {
-                    Origin::Pool => Buffer::Reused,
-                    Origin::New => Buffer::Made,
-                },
-            );
-            if size < wanted {
-                net.stats.buffer(Tech::R, dir, Buffer::Smaller);
-            }
+        let how = match origin {
+            Origin::Pool => Buffer::Reused,
+            Origin::New => Buffer::Made,
+        };
+        net.stats.buffer(Tech::R, dir, how);
+        if size < wanted {
+            net.stats.buffer(Tech::R, dir, Buffer::Smaller);
         }
         Some(got)
     }

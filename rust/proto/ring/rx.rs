@@ -302,11 +302,14 @@ impl RxRing {
         }
     }
 
-    /// The stream position after all that has come, and that after all that the peer had
-    /// been told of room for by the reports up to now.
-    pub fn extent(&self) -> (u64, u64) {
-        let end = self.reported.wrapping_add(self.size().bytes().into());
-        (self.produced, end)
+    /// The stream position after all that has come.
+    pub const fn arrived(&self) -> u64 {
+        self.produced
+    }
+
+    /// The stream position after all that the peer has been told of room for.
+    pub fn window_end(&self) -> u64 {
+        self.reported.wrapping_add(self.size().bytes().into())
     }
 
     /// Whether the peer's last message said that it is blocked.

@@ -259,8 +259,7 @@ impl Flow {
                         .on_cdc(report.producer, report.flags, UrgentMode::Inline)
                         .expect("in bounds");
                     self.produced += u64::from(outcome.arrived);
-                    let (at, _) = self.rx.extent();
-                    self.rx_pace.reach(at, || Nanos(time));
+                    self.rx_pace.reach(self.rx.arrived(), || Nanos(time));
                     self.at(time + self.path.latency, Event::Completed(report));
                 }
                 Event::Completed(report) => {
@@ -277,7 +276,8 @@ impl Flow {
                         self.to_read = self.message;
                     }
                     if self.update_due() {
-                        let (room, (at, end)) = (self.rx.awaited(), self.rx.extent());
+                        let (at, end) = (self.rx.arrived(), self.rx.window_end());
+                        let room = self.rx.awaited();
                         self.rx_pace.begin(room, at, end, || Nanos(time));
                         let report = self.rx.report();
                         self.rx.reported(report.ticket);

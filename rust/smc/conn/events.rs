@@ -68,8 +68,7 @@ impl Conn {
         let outcome = rx.ring.on_cdc(cdc.producer, cdc.flags, mode);
         let outcome = outcome.map_err(|_| Violation)?;
         rx.arrived(outcome.arrived);
-        let (at, _) = rx.ring.extent();
-        rx.pace.reach(at, nanos);
+        rx.pace.reach(rx.ring.arrived(), nanos);
         if let (Some(at), Some(rmbe)) = (outcome.urgent_at, &rx.rmbe) {
             let at = rmbe.offset() + at as usize;
             rmbe.buf().sync_for_cpu(at, 1);

@@ -33,9 +33,7 @@ pub(crate) use tx::{flush, send};
 
 use super::{
     group::{Link, Rmbe, Seat, SendBuffer},
-    netns::NetData,
     stats::{Dir, Stats, Tech},
-    sysctl::Settings,
 };
 use crate::abstractions::{
     net::{sock::Sock, uapi},
@@ -117,8 +115,6 @@ pub(crate) struct Element {
 pub(crate) struct Conn {
     sock: ARef<Sock>,
     seat: Seat,
-    /// Where it is counted.
-    net: Option<Arc<NetData>>,
     #[pin]
     tx: SpinLockBh<Tx>,
     rx: Arc<Inlet>,
@@ -229,10 +225,9 @@ impl Conn {
             rmbe,
         } = parts;
         let mode = SendMode {
-            autocork: Settings::of(sock.net(), |set| set.autocorking_size()),
+            autocork: seat.group().spec().net.settings().autocorking_size(),
             ..SendMode::default()
         };
-        let net = NetData::of(sock.net());
         let sizes = [(Dir::Tx, sndbuf.size()), (Dir::Rx, rmbe.size())];
         let from = sndbuf.buf().cloned();
         let to = rmbe.buf().clone();
@@ -259,7 +254,6 @@ impl Conn {
             Task::new(try_pin_init!(Self {
                 sock,
                 seat,
-                net,
                 tx <- new_spinlock_bh!(Tx {
                     closer: Closer::new(),
                     out: None,
@@ -289,9 +283,7 @@ impl Conn {
 
     /// Counts something. Any context.
     fn count(&self, count: impl FnOnce(&Stats)) {
-        if let Some(net) = &self.net {
-            count(&net.stats);
-        }
+        count(&self.seat.group().spec().net.stats);
     }
 
     /// Its place in the link group.

@@ -133,7 +133,8 @@ impl Conn {
         let report = out.ring.report();
         let consumed = {
             let mut rx = this.rx.lock();
-            let (room, (at, end)) = (rx.ring.awaited(), rx.ring.extent());
+            let (room, at) = (rx.ring.awaited(), rx.ring.arrived());
+            let end = rx.ring.window_end();
             rx.pace.begin(room, at, end, nanos);
             let consumed = rx.ring.report();
             rx.ring.reported(consumed.ticket);
