@@ -3,12 +3,12 @@
 #
 # A link is one queue: a connection that has much to send, and rings of a megabyte, does
 # not put all of it in front of what others send. How many bytes do messages wait for
-# that are sent there and back beside it: their time, by the rate of the other. And a
-# reader says more seldom what it has read where others send, too: its host's messages
+# that are sent there and back beside it: their time, by the rate of the other. Many
+# connections do not put all of theirs there either, where they are slow. And a reader says more seldom what it has read where others send, too: its host's messages
 # are counted. So it is on a wire that is slow.
 #
 # hosts: server=smc_rs client=smc_rs
-# limit: 90
+# limit: 150
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/lib/data.sh"
 
@@ -25,22 +25,23 @@ prepare() {
 		on server "datarate server 43 5000 > /run/datarate.log 2>&1 & wait_listen 5000" &&
 		on client "datarate pingpong 43 \$PEER 5000 100 100"
 }
-# How long a message takes, by the rate at which frames leave meanwhile.
+# beside PORT STREAMS MOST: how long a message takes, by the rate at which frames leave
+# meanwhile.
 beside() {
 	local us bytes start end
 	read -r us bytes start end < <(on -t 60 client "
 		sent() { cat /sys/class/net/eth0/statistics/tx_bytes; }
-		datarate bulk 43 \$PEER 5000 1 65536 60000 & bulk=\$!
-		sleep 2
+		datarate bulk 43 \$PEER $1 $2 65536 60000 & bulk=\$!
+		sleep 4
 		before=\$(sent) start=\$EPOCHREALTIME
-		us=\$(datarate pingpong 43 \$PEER 5000 100 5000)
+		us=\$(datarate pingpong 43 \$PEER $1 100 5000)
 		echo \$us \$((\$(sent) - before)) \$start \$EPOCHREALTIME
 		kill \$bulk")
-	awk -v us="$us" -v bytes="$bytes" -v time="$(awk "BEGIN {print $end - $start}")" -v most=$MOST -v least=$((MBIT * 50000)) 'BEGIN {
+	awk -v us="$us" -v bytes="$bytes" -v time="$(awk "BEGIN {print $end - $start}")" -v most="$3" -v least=$((MBIT * 50000)) 'BEGIN {
 		rate = bytes / time
-		printf "%.0f bytes/s leave, a message there and back takes the time of %.0f\n", rate, rate * us / 1e6
+		printf "'"$2 streams: "'%.0f bytes/s leave, a message there and back takes the time of %.0f\n", rate, rate * us / 1e6
 		exit !(us > 0 && rate > least && rate * us / 1e6 < most)
-	}' | tee "$SMC_RS_TEST_OUT/figures"
+	}' | tee -a "$SMC_RS_TEST_OUT/figures"
 	return "${PIPESTATUS[0]}"
 }
 large_rings() {
@@ -48,6 +49,15 @@ large_rings() {
 		smcnl sockets | tee /dev/stderr | grep -q 'MODE=SMCR .* SNDBUF=$RING RMBE=$RING PEER_RMBE=$RING '"
 }
 TURNS=40 SMALL_RING=65536
+# Their rings are more than twice as much as a message may find before it.
+STREAMS=24 MOST_OF_MANY=$((STREAMS * SMALL_RING * 2 / 5))
+small_rings() {
+	# The connection that was killed has things to send until it is over; and soft-RoCE
+	# takes a frame that goes with the queue of its own host for the end of the link.
+	both "none() { ! smcnl dump lgr-smcr | grep 'CONNS_NUM=[1-9]'; }
+		wait_for 60 none && sysctl -q -w net.smc.rmem=$SMALL_RING net.smc.wmem=$SMALL_RING" &&
+		on server "for port in 5001 5002; do datarate server 43 \$port > /run/datarate.log 2>&1 & wait_listen \$port; done"
+}
 SENDS=/sys/class/infiniband/rxe0/ports/1/hw_counters/rdma_sends
 # Messages of the server while a connection has its turns, without those of the other.
 messages() {
@@ -60,12 +70,8 @@ messages() {
 # after two of these; in one where somebody does.
 seldom() {
 	local alone shared
-	# The connection that was killed has things to send until it is over; and soft-RoCE
-	# takes a frame that goes with the queue of its own host for the end of the link.
 	both "none() { ! smcnl dump lgr-smcr | grep 'CONNS_NUM=[1-9]'; }
-		wait_for 30 none" &&
-		both "tc qdisc del dev eth0 root; sysctl -q -w net.smc.rmem=$SMALL_RING net.smc.wmem=$SMALL_RING" &&
-		on server "datarate server 43 5001 > /run/datarate.log 2>&1 & wait_listen 5001" &&
+		wait_for 60 none && tc qdisc del dev eth0 root" &&
 		alone=$(messages 0) && shared=$(messages 1) || {
 		echo "$alone $shared"
 		return 1
@@ -92,10 +98,12 @@ all_rdma() {
 		[ "$(on client 'smcnl dump lgr-smcr' | grep -c '^lgr-smcr ')" = 1 ]
 }
 
-plan 6
+plan 8
 check "devices, a slow wire, rings of a megabyte" prepare
 check "connections have such rings" large_rings
-told "messages beside a connection that never stops" beside
+told "messages beside a connection that never stops" beside 5000 1 $MOST
+check "rings of 64 KiB" small_rings
+told "messages beside $STREAMS of them" beside 5002 $STREAMS $MOST_OF_MANY
 told "what has been read is said more seldom beside others" seldom
 told "what has been read is said more seldom on a slow wire" slow_wire
 check "in one link group, and none over TCP" all_rdma

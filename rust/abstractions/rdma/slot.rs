@@ -133,6 +133,14 @@ pub(crate) struct RemoteWrite {
     pub(crate) pieces: [(u32, u32); 2],
 }
 
+impl RemoteWrite {
+    /// How many bytes are written.
+    pub(crate) fn bytes(&self) -> u32 {
+        let len = |sum: u32, (_, len): &(u32, u32)| sum.saturating_add(*len);
+        self.pieces.iter().fold(0, len)
+    }
+}
+
 /// Writes of one slot.
 pub(super) const WRITES: usize = 2;
 

@@ -14,7 +14,8 @@
 //! Neither holds bytes: they hand out offsets ([`Spans`]) for the owner of the
 //! memory to copy from, copy to or post. [`CdcSequence`] puts the messages in
 //! order; what can go and waits all the same is in `hold.rs`. [`Pace`] says whether
-//! fewer messages are worth more than busy ends.
+//! fewer messages are worth more than busy ends, [`Backlog`] how much the connections
+//! of a link may have under way together.
 //!
 //! # Locking
 //!
@@ -38,6 +39,7 @@
 //!   flags to the close machine.
 //! - A completion goes to [`TxRing::complete`] under `tx`.
 
+mod backlog;
 mod hold;
 mod pace;
 mod rx;
@@ -45,6 +47,7 @@ mod sequence;
 mod span;
 mod tx;
 
+pub use backlog::{Backlog, Load};
 pub use hold::SendMode;
 pub use pace::{Nanos, Pace};
 pub use rx::{RxOutcome, RxReport, RxRing, RxTicket, UrgentMode, UrgentRefused};

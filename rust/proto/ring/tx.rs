@@ -9,6 +9,10 @@ use crate::cursor::{Cursor, CursorError, RawCursor, RingSize, Step};
 /// link is one queue: what others send arrives behind these.
 pub const SHARE: u32 = 128 << 10;
 
+/// A connection that has no more than so many bytes to send does not wait for those that
+/// have: see [`TxRing::is_sparse`].
+const SPARSE: u32 = 8 << 10;
+
 /// Urgent data can't be taken now: the peer has not consumed the last urgent
 /// byte. It has room for one (RFC 7609 §4.7.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +202,12 @@ impl TxRing {
     /// that is 0.
     pub(super) const fn share(&self) -> u32 {
         SHARE.saturating_sub(self.in_flight())
+    }
+
+    /// Whether all that has not left is little: what goes now does not make others wait,
+    /// whatever is under way on the link, and is a request or an answer maybe.
+    pub const fn is_sparse(&self) -> bool {
+        distance(self.completed, self.written) <= SPARSE
     }
 
     /// The size of the send buffer.

@@ -116,15 +116,19 @@ impl Conn {
         Self::finish(this, after);
     }
 
-    /// It is the connection's turn to post: whether it could. Softirq, or process
-    /// context.
-    pub(crate) fn on_turn(this: &Arc<Task<Self>>) -> bool {
+    /// It is the connection's turn to post. Softirq, or process context.
+    pub(crate) fn on_turn(this: &Arc<Task<Self>>) -> Turned {
         let mut after = After::default();
         let mut tx = this.tx.lock();
-        let posted = Self::settle(this, &mut tx, &mut after);
+        let before = tx.pending;
+        let turned = match Self::settle(this, &mut tx, &mut after) {
+            true => Turned::All,
+            false if tx.pending > before => Turned::Some,
+            false => Turned::Nothing,
+        };
         drop(tx);
         Self::finish(this, after);
-        posted
+        turned
     }
 
     /// Does what the close machine asks for, as far as the locks allow.
@@ -231,6 +235,14 @@ impl Conn {
             Task::kick(this);
         }
     }
+}
+
+/// How much of what it had to post a connection could post in its turn. Of the rest it
+/// waits for another one.
+pub(crate) enum Turned {
+    All,
+    Some,
+    Nothing,
 }
 
 /// What a CDC message was.

@@ -26,6 +26,7 @@ mod splice;
 mod tx;
 
 pub(crate) use close::{release, reset, shutdown};
+pub(crate) use events::Turned;
 pub(crate) use ready::{get_option, ioctl, poll, set_option, set_rcvlowat};
 pub(crate) use rx::recv;
 pub(crate) use splice::splice_read;

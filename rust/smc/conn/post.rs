@@ -9,7 +9,7 @@ use crate::{
         rdma::{NoSlot, RemoteWrite},
         work::Task,
     },
-    smc::group::{cdc_slot, CdcSlot, Seat, SendBuffer},
+    smc::group::{cdc_slot, data_may_go, CdcSlot, Seat, SendBuffer},
 };
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{ring::RdmaWrite, wire::cdc::Cdc};
@@ -69,6 +69,10 @@ impl Tx {
         self.link.as_ref().is_some_and(|link| link.is_shared(seat))
     }
 
+    fn is_sparse(&self) -> bool {
+        self.out.as_ref().is_some_and(|out| out.ring.is_sparse())
+    }
+
     /// Whether a message is due whatever data there are.
     fn is_due(&self) -> bool {
         self.owed || self.out.as_ref().is_some_and(|out| out.ring.report_due())
@@ -76,15 +80,16 @@ impl Tx {
 }
 
 impl Conn {
-    /// Posts what is due; `tx` is held. False if there was no slot for some of it:
-    /// there will be another turn, if the link is not gone.
+    /// Posts what is due; `tx` is held. False if there was no slot for some of it, or too
+    /// much under way: there will be another turn, if the link is not gone.
     pub(super) fn push(this: &Arc<Task<Self>>, tx: &mut Tx) -> bool {
         // What is consumed after a message has said how much is, who consumes it reports.
         let mut told = false;
         while tx.out.is_some() {
+            let due = |tx: &Tx| tx.is_due() || !told && this.rx.lock().ring.update_due();
             let mut data = tx.data(&this.seat, false);
             if data.is_none() {
-                if !tx.is_due() && (told || !this.rx.lock().ring.update_due()) {
+                if !due(tx) {
                     return true;
                 }
                 data = tx.data(&this.seat, true);
@@ -92,6 +97,12 @@ impl Conn {
             let Some(link) = tx.link.clone() else {
                 return true;
             };
+            if data.is_some() && !tx.is_sparse() && !data_may_go(&link, &this.seat) {
+                if !due(tx) {
+                    return false;
+                }
+                data = None;
+            }
             let slot = match cdc_slot(&link, &this.seat) {
                 Ok(slot) => slot,
                 Err(NoSlot::Later) => return false,

@@ -237,6 +237,12 @@ impl Group {
         self.conns.lock().next_waiting()
     }
 
+    /// Whoever has this seat has made nothing of his turn, and is the next again if he
+    /// waits. Any context.
+    pub(super) fn keep_turn(&self, seat: &Seat) {
+        self.conns.lock().turn = place(seat.token);
+    }
+
     /// How many have a place. Any context.
     pub(crate) fn conn_count(&self) -> usize {
         self.conns.lock().count

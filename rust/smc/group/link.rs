@@ -10,7 +10,7 @@ use crate::{
     },
     smc::{
         clc,
-        conn::Conn,
+        conn::{Conn, Turned},
         wait::{Outcome, What},
     },
 };
@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{
     group::{Millis, RmbId, Slot},
-    ring::TxTicket,
+    ring::{Backlog, Load, TxTicket},
     wire::{
         cdc::{Cdc, CDC_LEN, CDC_TYPE},
         clc::Reason,
@@ -44,7 +44,7 @@ pub(crate) enum Posted {
         confirm: bool,
     },
     /// A CDC message, and the data that it announces.
-    Cdc(Arc<Task<Conn>>, TxTicket),
+    Cdc(Arc<Task<Conn>>, TxTicket, Load),
     /// The registration of an RMB.
     Register(RmbId),
 }
@@ -59,6 +59,10 @@ pub(crate) struct Link {
     llc_waits: AtomicBool,
     /// LLC messages of ours that have not left yet.
     llc_posted: AtomicUsize,
+    /// Data of all connections that have not left yet.
+    backlog: Backlog,
+    /// Somebody waits for some of them to leave.
+    backlogged: AtomicBool,
     /// Who has sent last: a connection's token, or 0 for LLC.
     sender: AtomicU32,
     /// When it was somebody else than before, in milliseconds.
@@ -80,6 +84,8 @@ impl Link {
             heard: AtomicBool::new(false),
             llc_waits: AtomicBool::new(false),
             llc_posted: AtomicUsize::new(0),
+            backlog: Backlog::new(),
+            backlogged: AtomicBool::new(false),
             sender: AtomicU32::new(0),
             changed: AtomicU64::new(0),
         };
@@ -121,6 +127,14 @@ impl Link {
     pub(crate) fn is_shared(&self, seat: &Seat) -> bool {
         self.sender.load(Ordering::Relaxed) != seat.token().0
             || clc::now() < Millis(self.changed.load(Ordering::Relaxed)).after(SHARED_TIME)
+    }
+
+    /// Data have left the link, or never will. Any context.
+    fn relieve(this: &QpRef<Self>, load: Load, arrived: bool) {
+        this.backlog.left(load, clc::now(), arrived);
+        if this.backlog.has_room() && this.backlogged.swap(false, Ordering::SeqCst) {
+            serve_waiting(this);
+        }
     }
 
     /// Whether an LLC message of ours has not left yet. Any context.
@@ -168,10 +182,27 @@ pub(crate) fn cdc_slot<'a>(link: &'a QpRef<Link>, seat: &Seat) -> Result<CdcSlot
     found
 }
 
+/// Whether data may be posted, of which there are not too many on the link; else the
+/// connection's turn comes, `Conn::on_turn`, if the link does not go. Any context.
+pub(crate) fn data_may_go(link: &QpRef<Link>, seat: &Seat) -> bool {
+    if link.backlog.has_room() {
+        return true;
+    }
+    // First the queue: who makes room looks into it afterwards.
+    let turn = seat.queue();
+    link.backlogged.store(true, Ordering::SeqCst);
+    let room = link.backlog.has_room();
+    if !room {
+        turn.wait();
+    }
+    room
+}
+
 /// A slot, unless LLC messages wait for one.
 fn unclaimed_slot(link: &QpRef<Link>) -> Result<CdcSlot<'_>, NoSlot> {
     if !link.llc_waits.load(Ordering::SeqCst) {
-        return link.take_slot().map(CdcSlot);
+        let slot = link.take_slot()?;
+        return Ok(CdcSlot { link, slot });
     }
     Err(if link.is_open() {
         NoSlot::Later
@@ -181,7 +212,10 @@ fn unclaimed_slot(link: &QpRef<Link>) -> Result<CdcSlot<'_>, NoSlot> {
 }
 
 /// A place for a CDC message and the RDMA writes in front of it.
-pub(crate) struct CdcSlot<'a>(SendSlot<'a, Link>);
+pub(crate) struct CdcSlot<'a> {
+    link: &'a Link,
+    slot: SendSlot<'a, Link>,
+}
 
 impl CdcSlot<'_> {
     /// Posts data of a connection and the CDC message that announces them, in one
@@ -199,17 +233,31 @@ impl CdcSlot<'_> {
     ) -> Result {
         let mut message = [0; CDC_LEN];
         cdc.emit(&mut message).map_err(|_| EINVAL)?;
-        self.0
-            .post(&message, data, Posted::Cdc(conn.clone(), ticket))
-            .map_err(|(e, _)| e)
+        let bytes = data.map_or(0, |(_, writes)| writes.iter().map(RemoteWrite::bytes).sum());
+        let backlog = &self.link.backlog;
+        let posted = Posted::Cdc(conn.clone(), ticket, backlog.add(bytes, clc::now()));
+        self.slot
+            .post(&message, data, posted)
+            .map_err(|(e, posted)| {
+                if let Posted::Cdc(_, _, load) = posted {
+                    // Those who wait will hear that the link is broken.
+                    backlog.left(load, clc::now(), false);
+                }
+                e
+            })
     }
 }
 
 /// Lets connections send, one after the other, as long as there are slots.
 fn serve_waiting(link: &QpRef<Link>) {
     while let Some(conn) = link.group.next_waiting() {
-        if !Conn::on_turn(&conn) {
-            break;
+        match Conn::on_turn(&conn) {
+            Turned::All => {}
+            Turned::Some => break,
+            Turned::Nothing => {
+                link.group.keep_turn(conn.seat());
+                break;
+            }
         }
     }
 }
@@ -234,7 +282,12 @@ impl Endpoint for Link {
 
     fn sent(this: &QpRef<Self>, posted: Posted, status: SendStatus) {
         match posted {
-            Posted::Cdc(conn, ticket) => Conn::on_sent(&conn, ticket, status == SendStatus::Ok),
+            Posted::Cdc(conn, ticket, load) => {
+                let arrived = status == SendStatus::Ok;
+                // Those who wait come before who has sent just now.
+                Self::relieve(this, load, arrived);
+                Conn::on_sent(&conn, ticket, arrived);
+            }
             Posted::Llc { confirm } => {
                 this.llc_posted.fetch_sub(1, Ordering::AcqRel);
                 Group::on_llc_sent(&this.group, confirm);

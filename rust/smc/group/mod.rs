@@ -19,7 +19,7 @@ pub(crate) use conns::Seat;
 pub(crate) use events::{
     device_gone, gids_changed, is_only_device, links_through, net_gone, port_down,
 };
-pub(crate) use link::{cdc_slot, CdcSlot, Link};
+pub(crate) use link::{cdc_slot, data_may_go, CdcSlot, Link};
 pub(crate) use peers::{find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
 pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
