@@ -16,10 +16,23 @@ const LAST_MESSAGES: u32 = 1_000;
 /// How long a C peer may take to be done with its connections: longer than it waits for
 /// an answer that does not come any more.
 const LAST_WORD: u32 = 3_000;
-/// How long the connections with a C peer may take to end before their group does, and
-/// how often to look whether they have.
+/// How long the aborts of connections may take to arrive at a C peer, behind all that was
+/// on its way before; how long they may take to end from then on before their group does;
+/// and how often to look how far they are.
+const ABORTS: u32 = 4_000;
 const CONNS: u32 = 1_000;
 const CONNS_ROUND: u32 = 20;
+
+/// How far the connections of a group are that have been aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aborted {
+    /// Both ends of each have said all they had to say.
+    Both,
+    /// All that was sent has arrived.
+    Told,
+    /// Something is under way, or could not even be sent.
+    Sending,
+}
 
 /// How far a group of one link is on its way out, beside the machine of its messages:
 /// what that can't know is how its connections and its queue pair fare.
@@ -35,8 +48,13 @@ pub struct Departure {
 enum Stage {
     /// It stays.
     Stays,
-    /// It goes when its connections have ended, and then at the latest.
-    Leaving { reason: DeleteReason, by: Millis },
+    /// It goes when its connections have ended, and then at the latest, which is sooner
+    /// once the peer has been `told` of all.
+    Leaving {
+        reason: DeleteReason,
+        by: Millis,
+        told: bool,
+    },
     /// DELETE LINK is under way.
     Deleting,
     /// It is at its end, and the link goes.
@@ -68,21 +86,33 @@ impl Departure {
             return false;
         }
         let abort = self.abort(conns);
-        let wait = if self.had_conns { CONNS } else { 0 };
+        let wait = if self.had_conns { ABORTS } else { 0 };
         self.stage = Stage::Leaving {
             reason,
             by: now.after(wait),
+            told: false,
         };
         abort
     }
 
-    /// Why to [terminate](super::Group::terminate) the group now. `over` tells whether all
-    /// of its connections have ended.
-    pub fn due(&self, now: Millis, over: impl FnOnce() -> bool) -> Option<DeleteReason> {
-        match self.stage {
-            Stage::Leaving { reason, by } if by <= now || over() => Some(reason),
-            _ => None,
+    /// Why to [terminate](super::Group::terminate) the group now. `conns` tells how far its
+    /// connections are.
+    pub fn due(&mut self, now: Millis, conns: impl FnOnce() -> Aborted) -> Option<DeleteReason> {
+        let Stage::Leaving { reason, by, told } = &mut self.stage else {
+            return None;
+        };
+        if *by <= now {
+            return Some(*reason);
         }
+        match conns() {
+            Aborted::Both => return Some(*reason),
+            Aborted::Told if !*told => {
+                *told = true;
+                *by = now.after(CONNS).min(*by);
+            }
+            _ => {}
+        }
+        None
     }
 
     /// The peer is about to be sent DELETE LINK, whoever wants the end. Whether the

@@ -47,7 +47,7 @@ mod timer;
 mod transmit;
 
 pub use action::{Action, AddError, EndReason, FirstError};
-pub use departure::Departure;
+pub use departure::{Aborted, Departure};
 pub use keys::{LocalKeys, PeerKeys, PeerRmb, PeerRow, PeerTable};
 pub use link::{End, Link, LinkState, Slot};
 pub use receive::{Ignored, Received};

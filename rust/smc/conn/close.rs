@@ -26,7 +26,7 @@ use kernel::{ffi::c_int, prelude::*, sync::Arc};
 use smc_proto::{
     close::{Actions, ConnState, How, Linger, RecvEnd, Release, TcpAction},
     cursor::RingSize,
-    group::Millis,
+    group::{Aborted, Millis},
 };
 
 /// shutdown(2). Process context.
@@ -183,12 +183,15 @@ impl Conn {
         Self::finish(this, after);
     }
 
-    /// Whether both ends have said all they had to say, or the handshake has yet to.
-    pub(crate) fn is_over(&self) -> bool {
-        matches!(
-            self.tx.lock().closer.state(),
-            ConnState::Init | ConnState::Closed
-        )
+    /// How far the end is that [`Conn::on_group_ending`] has begun; that of a handshake is
+    /// for others to see to.
+    pub(crate) fn aborted(&self) -> Aborted {
+        let tx = self.tx.lock();
+        match tx.closer.state() {
+            ConnState::Init | ConnState::Closed => Aborted::Both,
+            _ if tx.is_silent() => Aborted::Told,
+            _ => Aborted::Sending,
+        }
     }
 
     /// The link group is at its end; what has been posted may still be under way. Process

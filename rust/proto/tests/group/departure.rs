@@ -2,7 +2,7 @@
 
 //! How a group goes: connections, DELETE LINK, link.
 
-use smc_proto::group::{Departure, Millis};
+use smc_proto::group::{Aborted, Departure, Millis};
 use smc_proto::wire::llc::DeleteReason::{LostPath, Program};
 
 const T: Millis = Millis(50_000);
@@ -11,11 +11,15 @@ fn at(ms: u32) -> Millis {
     T.after(ms)
 }
 
-fn running() -> bool {
-    false
+fn running() -> Aborted {
+    Aborted::Sending
 }
 
-fn unasked() -> bool {
+fn told() -> Aborted {
+    Aborted::Told
+}
+
+fn unasked() -> Aborted {
     panic!("nothing waits for the connections");
 }
 
@@ -34,16 +38,37 @@ fn a_group_that_stays_has_nothing_to_do() {
 fn the_connections_with_a_c_peer_end_before_their_group() {
     let mut d = Departure::new(true);
     assert!(d.begin(T, LostPath, 2), "they are aborted");
-    assert_eq!(d.due(at(999), running), None);
+    assert_eq!(d.due(at(3_999), running), None);
     assert_eq!(d.next_time(T, false), Some(at(20)));
-    assert_eq!(d.next_time(at(990), false), Some(at(1_000)));
+    assert_eq!(d.next_time(at(3_990), false), Some(at(4_000)));
     // Once, and for the first reason.
     assert!(!d.begin(at(10), Program, 2));
-    assert_eq!(d.due(at(20), || true), Some(LostPath));
-    assert_eq!(d.due(at(1_000), running), Some(LostPath));
+    let mut over = d;
+    assert_eq!(over.due(at(20), || Aborted::Both), Some(LostPath));
+    assert_eq!(d.due(at(4_000), unasked), Some(LostPath));
     assert!(!d.delete(2), "they have been");
-    assert_eq!(d.due(at(1_000), unasked), None);
-    assert_eq!(d.next_time(at(1_000), true), None);
+    assert_eq!(d.due(at(4_000), unasked), None);
+    assert_eq!(d.next_time(at(4_000), true), None);
+}
+
+/// DELETE LINK is not to come right behind the last abort: a C peer has to have looked at
+/// that before, which no message tells of where the application does nothing.
+#[test]
+fn a_c_peer_has_a_second_from_when_the_last_abort_has_arrived() {
+    let mut d = Departure::new(true);
+    assert!(d.begin(T, Program, 2));
+    assert_eq!(d.due(at(1_500), running), None);
+    assert_eq!(d.due(at(1_520), told), None);
+    // Another one has something to say once more: it has had its time.
+    assert_eq!(d.due(at(2_000), running), None);
+    assert_eq!(d.due(at(2_519), told), None);
+    assert_eq!(d.next_time(at(2_519), false), Some(at(2_520)));
+    assert_eq!(d.due(at(2_520), unasked), Some(Program));
+    // But no more time than all has.
+    let mut d = Departure::new(true);
+    assert!(d.begin(T, Program, 2));
+    assert_eq!(d.due(at(3_900), told), None);
+    assert_eq!(d.due(at(4_000), unasked), Some(Program));
 }
 
 #[test]
@@ -51,7 +76,7 @@ fn a_group_without_them_or_with_a_peer_like_this_one_ends_at_once() {
     for (c_peer, conns) in [(true, 0), (false, 0), (false, 5)] {
         let mut d = Departure::new(c_peer);
         assert!(!d.begin(T, Program, conns));
-        assert_eq!(d.due(T, running), Some(Program));
+        assert_eq!(d.due(T, unasked), Some(Program));
         assert!(!d.delete(conns));
         assert_eq!(d.due(T, unasked), None);
     }

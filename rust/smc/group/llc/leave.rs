@@ -10,7 +10,7 @@ use crate::{
 };
 use kernel::sync::Arc;
 use smc_proto::{
-    group::{Group as Machine, Millis, PeerKeys, Slot},
+    group::{Aborted, Group as Machine, Millis, PeerKeys, Slot},
     wire::llc::DeleteReason,
 };
 
@@ -34,11 +34,11 @@ impl Llc {
     }
 
     /// The reason to end the group now.
-    pub(super) fn reason_to_end(&self, group: &Group, now: Millis) -> Option<DeleteReason> {
+    pub(super) fn reason_to_end(&mut self, group: &Group, now: Millis) -> Option<DeleteReason> {
         self.departure.due(now, || {
-            let mut over = true;
-            group.each_conn(|conn| over &= conn.is_over());
-            over
+            let mut all = Aborted::Both;
+            group.each_conn(|conn| all = all.max(conn.aborted()));
+            all
         })
     }
 
