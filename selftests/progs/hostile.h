@@ -145,6 +145,8 @@ struct group {
 	struct conn conns[3];
 	int up;
 	uint8_t link;
+	/* The first request on the link is not heard, as a C client may not hear it. */
+	int unready;
 	/* A DELETE LINK for all links came. */
 	int deleted;
 	/* Responses to TEST LINK that came; LLC messages of any other kind. */

@@ -410,6 +410,13 @@ static void c_deaf(unsigned char *m, size_t *len)
 	qp.deaf = 1;
 }
 
+static void c_unready(unsigned char *m, size_t *len)
+{
+	(void)m;
+	(void)len;
+	group.unready = 1;
+}
+
 /* The link is never confirmed: nothing that comes over it is answered. */
 static int silent_link(struct conn *c)
 {
@@ -485,6 +492,7 @@ const struct scenario clc_scenarios[] = {
 	CONFIRM("confirm-first-contact-cut", REFUSED, c_first_cut),
 	CONFIRM("confirm-limits", REFUSED, c_limits),
 	CONFIRM("confirm-gids", LIVES, c_gids),
+	CONFIRM("confirm-link-unheard", LIVES, c_unready),
 	CONFIRM("confirm-short", REFUSED, c_short),
 	CONFIRM("confirm-huge", LIVES, c_huge),
 	CONFIRM("confirm-type", REFUSED, c_type),

@@ -391,6 +391,10 @@ static int confirm_link(struct conn *c)
 		llc_confirm_link(0);
 	}
 	smc_until(15000, link_heard, c);
+	if (group.unready && !group.server && !qp.nak) {
+		group.llc_len = 0;
+		smc_until(15000, link_heard, c);
+	}
 	if (!group.llc_len || group.llc[0] != LLC_CONFIRM_LINK) {
 		/* It may have said why not. */
 		unsigned char m[CLC_MAX];

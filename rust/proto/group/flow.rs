@@ -36,6 +36,8 @@ pub(super) enum Flow {
     First {
         step: FirstStep,
         deadline: Option<Millis>,
+        /// Server: when to ask again.
+        again: Option<Millis>,
     },
     Idle,
     Add(Adding),
@@ -56,6 +58,8 @@ pub(super) enum Flow {
 pub(super) enum FirstStep {
     /// Server: the response; client: the request.
     AwaitConfirm,
+    /// Server: the request is to be sent once more.
+    AskingAgain,
     /// Client: the caller brings the queue pair up.
     Enabling,
     /// Client: the response is to be sent.
@@ -145,6 +149,15 @@ impl Flow {
         }
     }
 
+    /// When time does something, if nothing else does before.
+    pub(super) fn next_time(&self) -> Option<Millis> {
+        let again = match self {
+            Flow::First { again, .. } => *again,
+            _ => None,
+        };
+        again.into_iter().chain(self.deadline()).min()
+    }
+
     pub(super) fn waits_for_caller(&self) -> bool {
         match self {
             Flow::First { step, .. } => *step == FirstStep::Enabling,
@@ -177,7 +190,43 @@ impl Group {
         self.flow = Flow::First {
             step: FirstStep::AwaitConfirm,
             deadline: Some(now.after(wait)),
+            again: self.ask_again(now),
         };
+    }
+
+    /// When a server asks for the confirmation of the first link once more. A C client
+    /// drops what comes before it has begun to wait for it, which is after its CLC
+    /// Confirm has left (`smc_connect_rdma`); what comes when it has answered does nothing.
+    fn ask_again(&self, now: Millis) -> Option<Millis> {
+        let asks = self.role == Role::Server && self.times.first_again != 0;
+        asks.then(|| now.after(self.times.first_again))
+    }
+
+    /// Nothing has come on the first link.
+    pub(super) fn first_timeout(&mut self, now: Millis) {
+        match self.flow {
+            Flow::First {
+                deadline: Some(deadline),
+                ..
+            } if now < deadline => {
+                self.due = true;
+                self.flow = Flow::First {
+                    step: FirstStep::AskingAgain,
+                    deadline: Some(deadline),
+                    again: None,
+                };
+            }
+            _ => self.first_failed(FirstError::Timeout),
+        }
+    }
+
+    /// Server: CONFIRM LINK has been sent.
+    pub(super) fn first_asked(&mut self, now: Millis) {
+        let next = self.ask_again(now);
+        if let Flow::First { step, again, .. } = &mut self.flow {
+            *step = FirstStep::AwaitConfirm;
+            *again = next;
+        }
     }
 
     /// The first link works in both directions.
@@ -209,6 +258,7 @@ impl Group {
         self.flow = Flow::First {
             step: FirstStep::Enabling,
             deadline: None,
+            again: None,
         };
     }
 
@@ -223,6 +273,7 @@ impl Group {
                 self.flow = Flow::First {
                     step: FirstStep::Answering,
                     deadline: None,
+                    again: None,
                 };
             }
             Flow::First { .. } => self.first_failed(FirstError::NotReady),

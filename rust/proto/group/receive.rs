@@ -189,7 +189,15 @@ impl Group {
         peer: &mut dyn PeerKeys,
     ) -> Received {
         let out_of_flow = Received::Ignored(Ignored::OutOfFlow);
-        if self.due {
+        // What asks for it has not left; or has, and is to be said again.
+        let again = matches!(
+            self.flow,
+            Flow::First {
+                step: FirstStep::AskingAgain,
+                ..
+            }
+        );
+        if self.due && !again {
             return out_of_flow;
         }
         match (m.body, self.flow, self.role) {

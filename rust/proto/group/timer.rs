@@ -4,7 +4,7 @@
 
 use super::flow::{AddStep, DeleteStep, Flow};
 use super::link::Test;
-use super::{AddError, FirstError, Group, Slot};
+use super::{AddError, Group, Slot};
 use crate::wire::llc::DeleteReason;
 
 /// A point in time: milliseconds since any fixed moment.
@@ -26,6 +26,9 @@ pub struct Times {
     pub response: u32,
     /// First contact, server: for the answer to CONFIRM LINK.
     pub first_server: u32,
+    /// First contact, server: CONFIRM LINK is sent again when there was no answer for so
+    /// long; 0: never.
+    pub first_again: u32,
     /// First contact, client: for CONFIRM LINK. Longer, so that the two sides
     /// do not give up at the same moment (af_smc.c).
     pub first_client: u32,
@@ -43,6 +46,8 @@ impl Default for Times {
         Times {
             response: 2_000,
             first_server: 2_000,
+            // Beyond any round trip of a network with RDMA.
+            first_again: 500,
             first_client: 4_000,
             confirm: 5_000,
             test_link: 30_000,
@@ -56,12 +61,12 @@ impl Group {
     /// something else happens.
     pub fn poll_timeout(&self) -> Option<Millis> {
         let links = Slot::ALL.iter().filter_map(|s| self.test_timeout(*s));
-        links.chain(self.flow.deadline()).chain(self.tick).min()
+        links.chain(self.flow.next_time()).chain(self.tick).min()
     }
 
     /// Time passed. Early calls do nothing.
     pub fn handle_timeout(&mut self, now: Millis) {
-        if self.flow.deadline().is_some_and(|d| d <= now) {
+        if self.flow.next_time().is_some_and(|t| t <= now) {
             self.flow_timeout(now);
         }
         if self.tick.is_some_and(|t| t <= now) {
@@ -119,7 +124,7 @@ impl Group {
     fn flow_timeout(&mut self, now: Millis) {
         match self.flow {
             Flow::Fresh | Flow::Idle | Flow::Ended => {}
-            Flow::First { .. } => self.first_failed(FirstError::Timeout),
+            Flow::First { .. } => self.first_timeout(now),
             Flow::Add(adding) => {
                 let why = match adding.step {
                     AddStep::Confirming(_) => AddError::Keys,

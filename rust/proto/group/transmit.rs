@@ -259,6 +259,7 @@ impl Group {
                 step: FirstStep::Answering,
                 ..
             } => self.first_done(now),
+            Flow::First { .. } => self.first_asked(now),
             Flow::Add(adding) if adding.step == AddStep::ConfirmAnswer => {
                 self.answer_sent(now, adding);
             }

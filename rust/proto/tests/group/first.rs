@@ -39,6 +39,54 @@ fn the_server_confirms_the_first_link() {
     assert!(s.g.owed().caller);
 }
 
+/// A C client may have dropped it. What came late is an answer all the same, before and
+/// after it is asked for again; so is that to the first request.
+#[test]
+fn the_server_asks_again() {
+    for (waits, asked_again) in [(1, false), (1, true), (3, true)] {
+        let mut s = Solo::new(Server, V2, 1);
+        let mut answer = confirm_link(V2, 1);
+        answer[3] |= 0x80;
+        let request = s.sent();
+        assert_eq!(s.g.poll_timeout(), Some(Millis(500)));
+        for _ in 1..waits {
+            s.time();
+            assert_eq!(s.sent(), request);
+        }
+        s.time();
+        assert_eq!(s.now, Millis(500 * waits));
+        if asked_again {
+            assert_eq!(s.sent(), request);
+        }
+        assert_eq!(s.take(Slot::S0, &answer), None);
+        assert_eq!(s.act(), Action::FirstContact(Ok(())));
+        assert_eq!(s.act(), Action::LinkActive(Slot::S0));
+        // The answer to the other.
+        s.drops(Slot::S0, &answer);
+        s.rest();
+    }
+    // It does not ask for ever, and not at all before it has asked.
+    let mut s = Solo::new(Server, V2, 1);
+    let mut answer = confirm_link(V2, 1);
+    answer[3] |= 0x80;
+    s.drops(Slot::S0, &answer);
+    s.sent();
+    for _ in 0..3 {
+        s.time();
+        s.sent();
+    }
+    s.time();
+    assert_eq!(s.now, Millis(2_000));
+    assert_eq!(s.act(), Action::FirstContact(Err(FirstError::Timeout)));
+    // One to which that is unknown.
+    let mut c = config(Server, V2, 1);
+    c.times.first_again = 0;
+    s.g = Group::new(c, end(1, 0, 0x11), end(2, 0, 0x21));
+    s.g.first_contact(Millis(0));
+    s.sent();
+    assert_eq!(s.g.poll_timeout(), Some(Millis(2_000)));
+}
+
 #[test]
 fn the_client_answers_when_its_queue_pair_is_up() {
     let mut s = Solo::new(Client, V2, 1);
@@ -90,7 +138,7 @@ fn first_contacts_fail() {
     // (what happens, what is said)
     type Case = (Side, fn(&mut Solo), FirstError);
     let cases: [Case; 9] = [
-        (Server, |s| s.time(), FirstError::Timeout),
+        (Server, |s| s.wait(4), FirstError::Timeout),
         (Client, |s| s.time(), FirstError::Timeout),
         (
             Server,

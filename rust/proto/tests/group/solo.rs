@@ -173,6 +173,16 @@ impl Solo {
         assert_eq!(self.g.poll_action(), None);
     }
 
+    /// So many timers fire, each of which has something sent, but for the last.
+    pub(crate) fn wait(&mut self, timers: usize) {
+        for n in 1..=timers {
+            self.time();
+            if n < timers {
+                self.sent();
+            }
+        }
+    }
+
     /// The next timer fires.
     pub(crate) fn time(&mut self) {
         self.now = self.g.poll_timeout().expect("a timer");
