@@ -10,7 +10,7 @@
 . "$SMC_RS_SELFTESTS/lib/lib.sh"
 . "$SMC_RS_SELFTESTS/smcr/one-rtt.bash"
 
-SMC=5000 TCP=5001 ONCE=5002 NO_RDMA=5003
+SMC=5000 TCP=5001 ONCE=5002 NO_RDMA=5003 LEFT=5004
 
 # The TCP server has Fast Open by the sysctl, the SMC server by its own. A reset ends
 # the former's program, which begins anew then, unless it has read what must not be.
@@ -143,7 +143,20 @@ declined() {
 		talk $NO_RDMA && served declined $NO_RDMA
 }
 
-plan 16
+# A client that never acknowledges the SYN-ACK has its Accept, and a connection that nobody
+# has accepted, nor will: its server ends. TCP would go on for a minute.
+left_behind() {
+	on server "rxe_up; sysctl -q -w net.ipv4.tcp_synack_retries=5
+			stream server 43 0 $LEFT 100 > /run/left 2>&1 & wait_listen $LEFT" &&
+		ask $LEFT smc cookie="$(smc_cookie)" data="$(proposal)" quiet &&
+		answer "^synack acked=$(bytes) smc=1 .*data [0-9]+" && ! answer rst &&
+		on server "ss -Htan state syn-recv 'sport = :$LEFT' | grep -c . | grep -x 1 &&
+			smcnl dump lgr-smcr | grep CONNS_NUM=1 && pkill -x stream
+			gone() { ! ss -Htan 'sport = :$LEFT' | grep .; }
+			wait_for 5 gone && wait_for 10 modules_out && module_in smc_rs"
+}
+
+plan 17
 check "servers of SMC and TCP with Fast Open" prepare
 check "each has cookies of its own" grants
 check "but none for the other kind of client" grants_not
@@ -160,4 +173,5 @@ check "a client whose answers are lost for long is waited for" late
 check "one that comes when its connection is over makes none that is accepted" outlived
 check "nothing is left of them" nothing_left
 check "one that is declined is not accepted while its client may not exist" declined
+check "a server ends with clients half there, and its module goes" left_behind
 finish
