@@ -248,7 +248,8 @@ impl CdcSlot<'_> {
     }
 }
 
-/// Lets connections send, one after the other, as long as there are slots.
+/// Lets connections send, one after the other, as long as there are slots, and not too many
+/// data under way.
 fn serve_waiting(link: &QpRef<Link>) {
     while let Some(conn) = link.group.next_waiting() {
         match Conn::on_turn(&conn) {
