@@ -179,7 +179,9 @@ unload() {
 
 # expires SERVER CLIENT: what this module keeps for a short time goes, at both ends
 expires() {
-	[ "$1" = smc ] || on server 'sysctl -q -w net.smc.lgr_idle_time=2' || return 1
+	local idle=2
+	! on_debug_kernel server || idle=15
+	[ "$1" = smc ] || on server "sysctl -q -w net.smc.lgr_idle_time=$idle" || return 1
 	[ "$2" = smc ] || [ "$1" = smc_rs ] || on client 'sysctl -q -w net.smc.lgr_idle_time=0' || return 1
 	both 'rdma link delete rxe0; rxe_up' && held true && [ "$(groups | wc -w)" = 2 ] &&
 		both 'none() { ! smcnl dump lgr-smcr | grep -q CONNS_NUM=; }; wait_for 40 none || { smcnl dump lgr-smcr; exit 1; }'
