@@ -111,7 +111,7 @@ mod tests {
 
     /// Posts a ring of each connection whenever there is room, on a link that carries so
     /// many bytes in a millisecond, each a round trip of so many later; the most that were
-    /// under way in the second half, and the bytes per millisecond.
+    /// under way in the second half, and the bytes per millisecond. Too long for Miri.
     fn run(rate: u64, trip: u64, conns: usize, ring: u32) -> (u32, u64) {
         let backlog = Backlog::new();
         let (mut queue, mut waiting) = (VecDeque::new(), conns);
@@ -144,6 +144,7 @@ mod tests {
     const RING: u32 = 64 << 10;
 
     #[test]
+    #[cfg_attr(miri, ignore)]
     fn a_slow_link_holds_what_leaves_in_time() {
         // 10, 70 and 200 Mbit/s.
         for rate in [1_250, 8_750, 25_000] {
@@ -158,6 +159,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)]
     fn a_fast_one_holds_all() {
         let (most, _) = run(12_500_000, 1, 64, RING);
         assert_eq!(most, 64 * RING);
@@ -165,6 +167,7 @@ mod tests {
 
     /// What takes long for the way's sake is no backlog.
     #[test]
+    #[cfg_attr(miri, ignore)]
     fn a_long_way_is_no_slow_one() {
         for trip in [10, 100, 500] {
             let (most, _) = run(1_250_000, trip, 64, RING);
