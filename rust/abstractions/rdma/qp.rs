@@ -53,6 +53,7 @@ pub(crate) struct Qp<T: Endpoint> {
     num: AtomicU32,
     psn: u32,
     recv_len: u32,
+    inline_len: AtomicU32,
     #[pin]
     verbs: Mutex<Option<Verbs>>,
     #[pin]
@@ -65,6 +66,10 @@ pub(crate) struct Qp<T: Endpoint> {
     #[pin]
     data: T,
 }
+
+/// How many bytes a request should be able to have in itself (IB_SEND_INLINE): a message,
+/// or a write that is as short. The device need not fetch them then.
+const INLINE: u32 = MESSAGE_LEN as u32;
 
 /// It is known that the connection has broken.
 const BROKEN: u8 = 1;
@@ -190,6 +195,7 @@ impl<T: Endpoint> Qp<T> {
                 num: AtomicU32::new(0),
                 psn: random::u32() & 0x00ff_ffff,
                 recv_len: sizes.recv_len,
+                inline_len: AtomicU32::new(0),
                 verbs <- new_mutex!(None, "Qp::verbs"),
                 gate <- new_spinlock_bh!(gate, "Qp::gate"),
                 send_slots: Slot::all(this.as_ptr(), sizes.send_slots)?,
@@ -214,10 +220,20 @@ impl<T: Endpoint> Qp<T> {
         attr.cap.max_recv_sge = 1;
         attr.sq_sig_type = bindings::ib_sig_type_IB_SIGNAL_REQ_WR;
         attr.qp_type = bindings::ib_qp_type_IB_QPT_RC;
-        // SAFETY: the domain is there, so is the completion queue; `event` gets the
-        // queue pair, which is not moved, and freed when no event can come any more.
-        let raw = from_err_ptr(unsafe { bindings::ib_create_qp(pd.as_ptr(), &mut attr) })?;
+        attr.cap.max_inline_data = INLINE;
+        let create = |mut attr: bindings::ib_qp_init_attr| {
+            // SAFETY: the domain is there, so is the completion queue; `event` gets the
+            // queue pair, which is not moved, and freed when no event can come any more.
+            from_err_ptr(unsafe { bindings::ib_create_qp(pd.as_ptr(), &mut attr) })
+                .map(|raw| (raw, attr.cap.max_inline_data))
+        };
+        let (raw, inline) = create(attr).or_else(|_| {
+            // Some devices refuse what they have no room for.
+            attr.cap.max_inline_data = 0;
+            create(attr)
+        })?;
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
+        qp.inline_len.store(inline, Ordering::Relaxed);
         // SAFETY: alive; does not change.
         let num = unsafe { raw.as_ref().qp_num };
         qp.num.store(num, Ordering::Relaxed);
@@ -250,6 +266,11 @@ impl<T: Endpoint> Qp<T> {
     /// The domain that it is in. Any context.
     pub(crate) fn pd(&self) -> &Arc<Pd> {
         &self.pd
+    }
+
+    /// How many bytes a request may have in itself, as the device has it. Any context.
+    pub(super) fn inline_len(&self) -> u32 {
+        self.inline_len.load(Ordering::Relaxed)
     }
 
     pub(super) fn recv_len(&self) -> u32 {

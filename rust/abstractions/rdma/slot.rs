@@ -222,8 +222,8 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
             _buf: source.cloned(),
             _mr: None,
         };
-        // SAFETY: a chain that ends with the message, and only mentions the source
-        // and the slot's memory.
+        // SAFETY: a chain that ends with the message, and only mentions the source,
+        // the slot's memory, and, for bytes that are copied, `message`.
         unsafe { self.commit(next, parcel) }
     }
 
@@ -243,19 +243,24 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
             return Err(EINVAL);
         }
         let base = source.dma_address().ok_or(EINVAL)?;
+        let most = self.qp.inline_len();
         let lkey = self.qp.pd().local_dma_lkey();
         let slot = self.qp.send_slot(self.index).ok_or(EINVAL)?;
         for ((write, request), sges) in writes.iter().zip(requests).zip(pieces) {
+            let inline = write.bytes() <= most;
             let mut count = 0;
             let used = write.pieces.iter().filter(|(_, len)| *len != 0);
             for ((off, len), sge) in used.zip(sges.iter_mut()) {
                 let (at, n) = (*off as usize, *len as usize);
-                if !source.contains(at, n) {
-                    return Err(EINVAL);
-                }
-                source.sync_for_device(at, n);
+                let virt = source.at(at, n).ok_or(EINVAL)?;
+                let addr = if inline {
+                    virt.as_ptr() as u64
+                } else {
+                    source.sync_for_device(at, n);
+                    base + u64::from(*off)
+                };
                 *sge = bindings::ib_sge {
-                    addr: base + u64::from(*off),
+                    addr,
                     length: *len,
                     lkey,
                 };
@@ -265,42 +270,40 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
             request.wr.sg_list = sges.as_mut_ptr();
             request.wr.num_sge = count;
             request.wr.opcode = bindings::ib_wr_opcode_IB_WR_RDMA_WRITE;
+            if inline {
+                request.wr.send_flags = bindings::ib_send_flags_IB_SEND_INLINE as c_int;
+            }
             request.remote_addr = write.remote;
             request.rkey = write.rkey;
         }
         Ok(())
     }
 
-    /// A request to send `message`, which is copied, and where it is.
+    /// A request to send `message`, and where that is: within the call that posts it
+    /// if it goes in the request, else in the slot's memory.
     fn message(&self, message: &[u8]) -> Result<(bindings::ib_send_wr, bindings::ib_sge)> {
+        let length = u32::try_from(message.len()).map_err(|_| EINVAL)?;
         if message.len() > MESSAGE_LEN {
             return Err(EINVAL);
         }
-        let (buf, off) = self.qp.send_memory().item(self.index).ok_or(EINVAL)?;
-        buf.put(off, message)?;
-        self.send(buf, off, message.len())
-    }
-
-    /// A request to send `len` bytes of `buf` from `off` on.
-    fn send(
-        &self,
-        buf: &DmaBuf,
-        off: usize,
-        len: usize,
-    ) -> Result<(bindings::ib_send_wr, bindings::ib_sge)> {
-        if !buf.contains(off, len) {
-            return Err(EINVAL);
-        }
-        buf.sync_for_device(off, len);
-        let sge = bindings::ib_sge {
-            addr: buf.dma_address().ok_or(EINVAL)? + off as u64,
-            length: u32::try_from(len).map_err(|_| EINVAL)?,
-            lkey: self.qp.pd().local_dma_lkey(),
-        };
-        // The C module asks to be woken by solicited events only.
         let mut wr = self.last(bindings::ib_wr_opcode_IB_WR_SEND)?;
+        // The C module asks to be woken by solicited events only.
         wr.send_flags |= bindings::ib_send_flags_IB_SEND_SOLICITED as c_int;
         wr.num_sge = 1;
+        let addr = if length <= self.qp.inline_len() {
+            wr.send_flags |= bindings::ib_send_flags_IB_SEND_INLINE as c_int;
+            message.as_ptr() as u64
+        } else {
+            let (buf, off) = self.qp.send_memory().item(self.index).ok_or(EINVAL)?;
+            buf.put(off, message)?;
+            buf.sync_for_device(off, message.len());
+            buf.dma_address().ok_or(EINVAL)? + off as u64
+        };
+        let sge = bindings::ib_sge {
+            addr,
+            length,
+            lkey: self.qp.pd().local_dma_lkey(),
+        };
         Ok((wr, sge))
     }
 
@@ -379,7 +382,9 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
     /// # Safety
     ///
     /// `first` is a valid chain, the last request of which has the slot's
-    /// completion. It mentions no memory but the slot's and the parcel's.
+    /// completion. It mentions no memory but the slot's and the parcel's, except in
+    /// requests with IB_SEND_INLINE, which the queue pair takes at this length: that
+    /// memory is there while this is called.
     unsafe fn commit(
         self,
         first: *const bindings::ib_send_wr,
@@ -393,8 +398,8 @@ impl<'a, T: Endpoint> SendSlot<'a, T> {
         let mut bad = first;
         let ret = self.qp.with_open(|raw| {
             // SAFETY: the slot is taken, so its parcel is ours. The queue pair is
-            // there while the gate is open; the requests are copied, and what they
-            // mention stays with the slot.
+            // there while the gate is open; the requests are copied, with what is
+            // inline, and what else they mention stays with the slot.
             unsafe {
                 *slot.parcel.get() = parcel.take();
                 let ret = bindings::ib_post_send(raw, first, &mut bad);
