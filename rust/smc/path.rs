@@ -123,6 +123,11 @@ impl Path {
         })
     }
 
+    /// Where the server listens that a client's path leads to.
+    pub(crate) fn server(&self) -> Option<Ipv4Addr> {
+        self.listener.map(|(addr, _)| addr)
+    }
+
     /// The port for a connection that has come, towards the client's port.
     /// Process context.
     fn towards(sock: &Sock, peer: &Gid) -> Option<Self> {

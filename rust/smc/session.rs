@@ -19,7 +19,7 @@ use core::task::Poll;
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{
     cursor::RingSize,
-    group::{End, FirstError, Role},
+    group::{End, FirstError, Millis, Role},
     handshake::{Fallback, GroupFate, LocalRdma, Negotiated, Peer, RdmaKey},
     wire::{
         clc::{Entries, Reason, SmcrBody},
@@ -176,9 +176,26 @@ impl Session {
         self.group.as_ref().is_some_and(|group| group.is_closing())
     }
 
+    /// When the peer has asked about a key for the last time, as far as is known: before it
+    /// has named the group it is known by its address. Process context.
+    pub(crate) fn asked(&self, sock: &Sock) -> Option<Millis> {
+        if let Some(group) = &self.group {
+            return group.asked();
+        }
+        let path = self.path.as_ref()?;
+        group::asked_by(sock.net().cookie(), path.device().id(), path.server()?)
+    }
+
     fn sit(&mut self, seat: Seat) {
-        self.group = Some(seat.group().clone());
+        self.enter(seat.group().clone());
         self.seat = Some(seat);
+    }
+
+    fn enter(&mut self, group: Arc<Task<Group>>) {
+        if let Some(server) = self.path.as_ref().and_then(Path::server) {
+            group.set_server(server);
+        }
+        self.group = Some(group);
     }
 
     fn make(
@@ -219,7 +236,7 @@ impl Session {
             }
         })?;
         self.first = true;
-        self.group = Some(group.clone());
+        self.enter(group.clone());
         self.seat = Some(Group::first_seat(&group).ok_or(Reason::NoMemory)?);
         // Its end may not have been told to the group.
         NetData::of(sock.net()).ok_or(Reason::NoSmcrDevice)?;

@@ -17,11 +17,17 @@
 FIRST_MS=600 LATER_MS=600 C_MS=120 SLACK=0.9
 ! on_debug_kernel server || SLACK=1.9
 BYTES=5
+# The C module asks about the keys of so many, a round trip each and more, before the last of them
+# comes to its turn: longer than the 6 s that each end waits for a message.
+MANY=50
 
 # modules SERVER CLIENT
 modules() {
-	both "pkill stream; wait_for 30 modules_out" && on server "module_in $1" && on client "module_in $2" && devices &&
-		on server "stream server 43 0 5000 1000 > /dev/null 2>&1 & wait_listen 5000"
+	both "pkill 'stream|swarm'; wait_for 30 modules_out" && on server "module_in $1" && on client "module_in $2" && devices &&
+		on server "
+			stream server 43 0 5000 1000 > /dev/null 2>&1 &
+			swarm server 43 0 5001 $MANY > /dev/null 2>&1 &
+			wait_listen 5000 && wait_listen 5001"
 }
 delay() { both "tc qdisc replace dev eth0 root netem delay $(($1 / 2))ms limit 10000"; }
 no_delay() { both "tc qdisc del dev eth0 root"; }
@@ -60,6 +66,17 @@ frames() {
 	[ "$(wc -l < "$list")" -le "$1" ]
 }
 
+count() { on "$1" 'smcnl dump stats' | sed -n "s/.* SMCR\.$2=\([0-9]*\).*/\1/p"; }
+# Many at once, all of which have RDMA, though the last ones have to wait.
+many() {
+	local n before
+	before=$(count server SRV_V2_SUCC)
+	delay "$C_MS" && n=$(date +%s%N) && on -t 100 client "swarm client 43 0 \$PEER 5001 $MANY $MANY 100" || return 1
+	n=$((($(date +%s%N) - n) / 1000000)) before=$(($(count server SRV_V2_SUCC) - before))
+	echo "$MANY at once: $before over RDMA, in $n ms" | tee -a "$SMC_RS_TEST_OUT/figures"
+	no_delay && [ "$before" -eq $MANY ] && [ $n -gt 7000 ]
+}
+
 # role SERVER CLIENT FIRST_CONTACT LATER FRAMES
 role() {
 	local later=$LATER_MS
@@ -70,8 +87,10 @@ role() {
 	check "$1, $2: and no more than $5 frames" eval "no_delay && sleep 1 && frames $5"
 }
 
-plan 12
+plan 14
 role smc_rs smc_rs 3 2 24
 role smc smc_rs 3 3 40
+told "a C server comes to the last of $MANY after its time" many
 role smc_rs smc 3 3 40
+told "a C client does" many
 finish

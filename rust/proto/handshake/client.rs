@@ -184,7 +184,7 @@ impl Client {
             (State::Connecting, false) => self
                 .course
                 .finish(Action::Fallback(Fallback::silent(Reason::PeerNoSmc))),
-            (State::InSyn, true) => self.course.wait(State::AwaitAccept, now.after(EARLY_WAIT)),
+            (State::InSyn, true) => self.course.wait(State::AwaitAccept, now, EARLY_WAIT),
             (State::InSyn, false) => self.course.finish(Action::Reconnect),
             _ => Action::Wait,
         }
@@ -438,11 +438,22 @@ impl Client {
     /// when it has it.
     pub fn on_progress(&mut self, arrived: bool, now: Millis) {
         let awaits = self.course.place == State::AwaitAccept;
-        let is_over = self.course.deadline.is_some_and(|deadline| now >= deadline);
-        if awaits && is_over && (self.late || !arrived) {
+        if awaits && self.is_late(now) && (self.late || !arrived) {
             self.late = !arrived;
             self.await_accept(now);
         }
+    }
+
+    /// Whether the server has had its time: who then knows when it has asked about a key of
+    /// one of its groups, says so by [`Client::on_asked`] before [`Client::on_timeout`].
+    pub fn is_late(&self, now: Millis) -> bool {
+        self.course.is_late(now)
+    }
+
+    /// The server has asked about a key (CONFIRM RKEY), at `asked` for the last time: as
+    /// [`Server::on_asked`](super::Server::on_asked), before its Accepts.
+    pub fn on_asked(&mut self, asked: Millis) {
+        self.course.on_asked(asked);
     }
 
     /// The time is `now`.
@@ -451,6 +462,6 @@ impl Client {
     }
 
     fn await_accept(&mut self, now: Millis) -> Action {
-        self.course.wait(State::AwaitAccept, now.after(CLC_WAIT))
+        self.course.wait(State::AwaitAccept, now, CLC_WAIT)
     }
 }

@@ -3,7 +3,8 @@
 //! What [`Client`](super::Client) and [`Server`](super::Server) share: where a
 //! handshake stands, until when it waits, and how it is given up.
 
-use super::{Abort, Action, Cause, DeclineVersion, Fallback, GroupFate, Negotiated, DECLINE_GRACE};
+use super::{Abort, Action, Cause, DeclineVersion, Fallback, GroupFate, Negotiated};
+use super::{ASKED_MOST, CLC_WAIT, DECLINE_GRACE};
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{Decline, Reason, Version};
 
@@ -25,6 +26,8 @@ pub(super) trait Place: PartialEq {
 pub(super) struct Course<P> {
     pub(super) place: P,
     pub(super) deadline: Option<Millis>,
+    /// Since when a message is waited for, after the first one of a server.
+    since: Millis,
     /// Something failed here while a message of the peer may be on its way.
     pub(super) failed: Option<Reason>,
     pub(super) agreed: Negotiated,
@@ -39,6 +42,7 @@ impl<P: Place> Course<P> {
         Course {
             place,
             deadline,
+            since: Millis(0),
             failed: None,
             agreed: Negotiated::new(Version::V1),
             // What the peer understands is not known before its first message,
@@ -48,11 +52,26 @@ impl<P: Place> Course<P> {
         }
     }
 
-    /// Waits for the peer's message at `place`, until `deadline`.
-    pub(super) fn wait(&mut self, place: P, deadline: Millis) -> Action {
+    /// Waits for the peer's message at `place`, from `now` on, so many milliseconds.
+    pub(super) fn wait(&mut self, place: P, now: Millis, time: u32) -> Action {
         self.place = place;
-        self.deadline = Some(deadline);
+        self.since = now;
+        self.deadline = Some(now.after(time));
         Action::Wait
+    }
+
+    /// Whether it has waited long enough.
+    pub(super) fn is_late(&self, now: Millis) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// The peer has asked about a key, at `asked` for the last time: it is at work on
+    /// connections, and comes to this one.
+    pub(super) fn on_asked(&mut self, asked: Millis) {
+        if self.place.awaits_message() {
+            let until = asked.after(CLC_WAIT).min(self.since.after(ASKED_MOST));
+            self.deadline = self.deadline.max(Some(until));
+        }
     }
 
     /// What became of the first link. A timeout is told to the peer only after
@@ -66,7 +85,7 @@ impl<P: Place> Course<P> {
         match link {
             Ok(()) => self.finish(Action::Established),
             Err(FirstError::Timeout) if in_grace => Action::Wait,
-            Err(FirstError::Timeout) => self.wait(P::GRACE, now.after(DECLINE_GRACE)),
+            Err(FirstError::Timeout) => self.wait(P::GRACE, now, DECLINE_GRACE),
             Err(FirstError::EyeCatcher) => self.decline(Reason::EyecatcherInBuffer),
             Err(FirstError::NotReady) => self.decline(Reason::LinkNotReady),
             Err(FirstError::LinkDown | FirstError::Ended) => self.decline(Reason::NoActiveLink),
@@ -74,7 +93,7 @@ impl<P: Place> Course<P> {
     }
 
     pub(super) fn on_timeout(&mut self, now: Millis) -> Action {
-        if self.deadline.map_or(true, |deadline| now < deadline) {
+        if !self.is_late(now) {
             Action::Wait
         } else if self.place.awaits_message() {
             self.abort(Cause::TimedOut)

@@ -274,7 +274,7 @@ impl Server {
         if self.course.place != State::Accepting {
             return Action::Wait;
         }
-        self.course.wait(State::AwaitConfirm, now.after(CLC_WAIT))
+        self.course.wait(State::AwaitConfirm, now, CLC_WAIT)
     }
 
     fn on_confirm(&mut self, confirm: &AcceptConfirm<'_>) -> Action {
@@ -389,12 +389,28 @@ impl Server {
     /// Proposal in the SYN, TCP repeats its SYN-ACK, and gives up by itself. The client has
     /// its time from when it is.
     pub fn on_progress(&mut self, connected: bool, now: Millis) {
-        let is_over = self.course.deadline.is_some_and(|deadline| now >= deadline);
-        let renews = if connected { self.early } else { is_over };
+        let renews = if connected {
+            self.early
+        } else {
+            self.is_late(now)
+        };
         self.early = !connected;
         if renews && self.course.place.awaits_message() {
             self.course.deadline = Some(now.after(EARLY_WAIT));
         }
+    }
+
+    /// Whether the client has had its time: who then knows when it has asked about a key of
+    /// the group, says so by [`Server::on_asked`] before [`Server::on_timeout`].
+    pub fn is_late(&self, now: Millis) -> bool {
+        self.course.is_late(now)
+    }
+
+    /// The client has asked about a key (CONFIRM RKEY), at `asked` for the last time. The C
+    /// module asks about those of many connections in turn, a round trip each, and then sends
+    /// their Confirms (smc_llc.c, `smc_llc_do_confirm_rkey`): the last may take long.
+    pub fn on_asked(&mut self, asked: Millis) {
+        self.course.on_asked(asked);
     }
 
     /// The time is `now`.

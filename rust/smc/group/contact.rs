@@ -10,10 +10,10 @@ use crate::{
         wait::{Wait, Waker, What},
     },
 };
-use core::sync::atomic::Ordering;
+use core::{net::Ipv4Addr, sync::atomic::Ordering};
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::{
-    group::{Announce, End, RmbId},
+    group::{Announce, End, Millis, RmbId},
     handshake::Negotiated,
     wire::{clc::Reason, llc::Rtoken},
 };
@@ -115,6 +115,30 @@ impl Group {
     /// Whether the peer has told all keys that it may.
     pub(super) fn set_keys_full(&self, full: bool) {
         self.far.keys_full.store(full, Ordering::Relaxed);
+    }
+
+    /// The peer has asked about a key.
+    pub(super) fn set_asked(&self, now: Millis) {
+        self.far.asked.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When the peer has asked about a key for the last time. Any context.
+    pub(crate) fn asked(&self) -> Option<Millis> {
+        let asked = self.far.asked.load(Ordering::Relaxed);
+        (asked != 0).then_some(Millis(asked))
+    }
+
+    /// Client: a connection to the server at `addr` is in the group. Any context.
+    pub(crate) fn set_server(&self, addr: Ipv4Addr) {
+        self.far.server.store(addr.into(), Ordering::Relaxed);
+    }
+
+    /// Whether it leads from `device`, in the namespace with that cookie, to the server at
+    /// `addr`.
+    pub(super) fn is_to(&self, net: u64, device: u32, addr: Ipv4Addr) -> bool {
+        let key = &self.spec.key;
+        let server = self.far.server.load(Ordering::Relaxed);
+        !key.server && (key.net, key.device, server) == (net, device, addr.into())
     }
 
     /// Server: whether a connection may be given to it, if it has a place. One with an

@@ -30,7 +30,7 @@ use smc_proto::{
     },
     wire::{
         clc::Reason,
-        llc::{DeleteReason, Rtoken, LLC_LEN},
+        llc::{Body, DeleteReason, Message, Rtoken, LLC_LEN},
     },
 };
 
@@ -55,6 +55,11 @@ struct FirstLink {
     gid: GidRef,
     /// The queue pair takes requests.
     met: bool,
+}
+
+/// Whether the peer asks about a key.
+fn is_key_question(message: &[u8]) -> bool {
+    Message::parse(message).is_ok_and(|m| matches!(m.body, Body::ConfirmRkey(_)))
 }
 
 /// What has become of a group.
@@ -327,6 +332,9 @@ impl Llc {
             let got = machine.receive(now, slot, message, &Keys(group), keys, &mut reply);
             group.set_keys_full(keys.is_full());
             if got == Received::Reply {
+                if is_key_question(message) {
+                    group.set_asked(now);
+                }
                 let posted = first.qp.post_llc(place, &reply, false);
                 if posted.is_err() {
                     machine.link_down(now, slot);

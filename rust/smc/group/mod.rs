@@ -20,7 +20,7 @@ pub(crate) use events::{
     device_gone, gids_changed, is_only_device, links_through, net_gone, port_down,
 };
 pub(crate) use link::{cdc_slot, data_may_go, CdcSlot, Link};
-pub(crate) use peers::{find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
+pub(crate) use peers::{asked_by, find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
 pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
 use super::{
@@ -132,6 +132,10 @@ struct FarEnd {
     qpn: AtomicU32,
     /// It has told all keys that it may.
     keys_full: AtomicBool,
+    /// When it has asked about a key (CONFIRM RKEY), in milliseconds; 0: never.
+    asked: AtomicU64,
+    /// Client: where the server of the last connection listens; 0: nowhere.
+    server: AtomicU32,
 }
 
 /// What others want of the group's task.

@@ -18,7 +18,10 @@ use crate::{
         wait::{Outcome, Wait, Waker, What},
     },
 };
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -26,7 +29,7 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 use smc_proto::{
-    group::Role,
+    group::{Millis, Role},
     wire::types::{Gid, Mac, PeerId, Qpn},
 };
 
@@ -275,6 +278,18 @@ pub(crate) fn for_each(mut f: impl FnMut(&Arc<Task<Group>>)) {
             f(group);
         }
     }
+}
+
+/// Client: when the server at `addr` has asked about a key of a group with it for the last
+/// time, on this device. Process context.
+pub(crate) fn asked_by(net: u64, device: u32, addr: Ipv4Addr) -> Option<Millis> {
+    let mut last = None;
+    for_each(|group| {
+        if group.is_to(net, device, addr) {
+            last = last.max(group.asked());
+        }
+    });
+    last
 }
 
 /// As [`for_each`], for the groups on one device.

@@ -90,6 +90,12 @@ impl Io {
                     Ok(None) => {
                         let now = clc::now();
                         self.client.on_progress(sock.has_all_arrived(), now);
+                        if self.client.is_late(now) {
+                            // The server may be at work on others.
+                            if let Some(asked) = self.session.asked(sock) {
+                                self.client.on_asked(asked);
+                            }
+                        }
                         match self.client.on_timeout(now) {
                             Action::Wait => return Step::Waits(self.client.deadline()),
                             action => action,

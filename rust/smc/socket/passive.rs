@@ -260,6 +260,9 @@ impl Io {
                     Ok(None) => {
                         let now = clc::now();
                         self.server.on_progress(!self.is_early(), now);
+                        if self.server.is_late(now) {
+                            self.note_asked();
+                        }
                         match self.server.on_timeout(now) {
                             Action::Wait => return None,
                             action => action,
@@ -287,6 +290,17 @@ impl Io {
                     Err(e) => return Some(Err(e)),
                 },
             };
+        }
+    }
+
+    /// The client may be at work on others.
+    fn note_asked(&mut self) {
+        if let Some(asked) = self
+            .child
+            .as_ref()
+            .and_then(|sock| self.session.asked(sock))
+        {
+            self.server.on_asked(asked);
         }
     }
 

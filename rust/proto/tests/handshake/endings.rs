@@ -94,12 +94,63 @@ fn a_client_whose_proposal_came_later_has_its_time_from_the_accept() {
     assert_eq!(abort(server.on_timeout(until)).0, Cause::TimedOut);
 }
 
+/// What happens at `until`, the end of the time, if the peer has asked about a key at `asked`.
+macro_rules! late {
+    ($machine:ident, $until:expr, $asked:expr) => {{
+        assert!(!$machine.is_late(Millis($until.0 - 1)));
+        assert!($machine.is_late($until));
+        $machine.on_asked($asked);
+        $machine.on_timeout($until)
+    }};
+}
+
+#[test]
+fn a_client_that_asks_about_keys_has_its_time_from_the_last_one() {
+    let (_, mut server, _) = accepted(true);
+    let mut until = Millis(200).after(CLC_WAIT);
+    for asked in [Millis(3000), Millis(9000)] {
+        assert_eq!(late!(server, until, asked), Action::Wait);
+        until = asked.after(CLC_WAIT);
+        assert_eq!(server.deadline(), Some(until));
+    }
+    // That it has asked long ago does not count.
+    assert_eq!(
+        abort(late!(server, until, Millis(100))),
+        (Cause::TimedOut, GroupFate::Discard)
+    );
+}
+
+#[test]
+fn a_server_that_asks_about_keys_has_its_time_from_the_last_one() {
+    let mut eids = [0; 32];
+    let (mut client, _) = proposed(&rxe_offer(&mut eids));
+    let until = client.deadline().unwrap();
+    assert_eq!(late!(client, until, Millis(5000)), Action::Wait);
+    let until = Millis(5000).after(CLC_WAIT);
+    assert_eq!(client.deadline(), Some(until));
+    assert_eq!(abort(late!(client, until, Millis(5000))).0, Cause::TimedOut);
+}
+
+#[test]
+fn who_never_stops_asking_is_not_waited_for_for_ever() {
+    let (_, mut server, _) = accepted(true);
+    let mut until = server.deadline().unwrap();
+    let mut waited = 0;
+    while late!(server, until, until) == Action::Wait {
+        until = server.deadline().unwrap();
+        waited += 1;
+    }
+    assert_eq!(until, Millis(200).after(ASKED_MOST));
+    assert_eq!(waited, ASKED_MOST / CLC_WAIT - 1);
+}
+
 #[test]
 fn no_time_begins_where_no_message_is_waited_for() {
     let (_, mut server, confirm) = confirmed(true);
     server.on_progress(false, Millis(200));
     wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
     server.on_progress(true, Millis(300));
+    server.on_asked(Millis(300));
     assert_eq!(server.deadline(), None);
 }
 
