@@ -180,7 +180,7 @@ impl Session {
     /// has named the group it is known by its address. Process context.
     pub(crate) fn asked(&self, sock: &Sock) -> Option<Millis> {
         if let Some(group) = &self.group {
-            return group.asked();
+            return group::asked_by_peer(group);
         }
         let path = self.path.as_ref()?;
         group::asked_by(sock.net().cookie(), path.device().id(), path.server()?)

@@ -77,6 +77,19 @@ many() {
 	no_delay && [ "$before" -eq $MANY ] && [ $n -gt 7000 ]
 }
 
+# As many, for which one group is not enough, towards a server or client with the C
+# module, which comes to the first contact of the second one when those in the first have
+# their keys: none of them is lost, and who has waited too long has TCP.
+more() {
+	local n
+	modules "$1" "$2" && both 'sysctl -q -w net.smc.smcr_max_conns_per_lgr=32' &&
+		on client "stream client 43 0 \$PEER 5000 1 $BYTES" && delay "$C_MS" &&
+		on -t 100 client "swarm client 43 0 \$PEER 5001 $MANY $MANY 100"
+	n=$?
+	echo "over RDMA: $(count server SRV_V2_SUCC); $(on server 'smcnl dump fback-stats')" | tee -a "$SMC_RS_TEST_OUT/figures"
+	no_delay && [ $n -eq 0 ] && [ "$(count server SRV_V2_SUCC)" -gt 33 ]
+}
+
 # role SERVER CLIENT FIRST_CONTACT LATER FRAMES
 role() {
 	local later=$LATER_MS
@@ -87,10 +100,12 @@ role() {
 	check "$1, $2: and no more than $5 frames" eval "no_delay && sleep 1 && frames $5"
 }
 
-plan 14
+plan 16
 role smc_rs smc_rs 3 2 24
 role smc smc_rs 3 3 40
 told "a C server comes to the last of $MANY after its time" many
+told "nor does it lose one where they take two groups" more smc smc_rs
 role smc_rs smc 3 3 40
 told "a C client does" many
+told "nor does that lose one" more smc_rs smc
 finish

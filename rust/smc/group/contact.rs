@@ -123,7 +123,7 @@ impl Group {
     }
 
     /// When the peer has asked about a key for the last time. Any context.
-    pub(crate) fn asked(&self) -> Option<Millis> {
+    pub(super) fn asked(&self) -> Option<Millis> {
         let asked = self.far.asked.load(Ordering::Relaxed);
         (asked != 0).then_some(Millis(asked))
     }

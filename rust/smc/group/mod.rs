@@ -20,7 +20,9 @@ pub(crate) use events::{
     device_gone, gids_changed, is_only_device, links_through, net_gone, port_down,
 };
 pub(crate) use link::{cdc_slot, data_may_go, CdcSlot, Link};
-pub(crate) use peers::{asked_by, find, find_or_create, for_each, Found, Known, Meeting, PeerKey};
+pub(crate) use peers::{
+    asked_by, asked_by_peer, find, find_or_create, for_each, Found, Known, Meeting, PeerKey,
+};
 pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
 use super::{
