@@ -17,8 +17,8 @@
 FIRST_MS=600 LATER_MS=600 C_MS=120 SLACK=0.9
 ! on_debug_kernel server || SLACK=1.9
 BYTES=5
-# The C module asks about the keys of so many, a round trip each and more, before the last of them
-# comes to its turn: longer than the 6 s that each end waits for a message.
+# The C module asks about the keys of so many, two round trips each, before the last of
+# them comes to its turn: longer than the 6 s that each end waits for a message.
 MANY=50
 
 # modules SERVER CLIENT

@@ -407,8 +407,8 @@ impl Server {
     }
 
     /// The client has asked about a key (CONFIRM RKEY), at `asked` for the last time. The C
-    /// module asks about those of many connections in turn, a round trip each, and then sends
-    /// their Confirms (smc_llc.c, `smc_llc_do_confirm_rkey`): the last may take long.
+    /// module asks about those of many connections in turn, two round trips each, and then
+    /// sends their Confirms (smc_llc.c, `smc_llc_do_confirm_rkey`): the last may take long.
     pub fn on_asked(&mut self, asked: Millis) {
         self.course.on_asked(asked);
     }
