@@ -6,7 +6,7 @@
 //! A plain one has nothing of ours on it, and nobody says when it is closed. It
 //! is remembered by what it is to TCP (addresses, ports, cookie), and looked up
 //! there when somebody asks. The last few are only noted: of short connections most
-//! are gone when there is no more room, and are forgotten then. Whenever one is added
+//! are gone when their place is needed, and are forgotten then. Whenever one is added
 //! to the others, a few of those are looked up as well and forgotten if they are gone:
 //! there are never many more than there are sockets.
 
@@ -99,19 +99,44 @@ pub(crate) struct Plain {
 
 /// The last few, `len` of them.
 struct Recent {
-    records: [Option<Record>; RECENT],
+    /// [`RECENT`] places, the first of which are taken.
+    records: KVec<Option<Record>>,
     len: usize,
+    /// Where the oldest is when all are.
+    oldest: usize,
 }
 
 impl Recent {
-    /// Takes one more, if there is room.
-    fn push(&mut self, record: Record) -> Result<(), Record> {
-        match self.records.get_mut(self.len) {
-            Some(place) => *place = Some(record),
-            None => return Err(record),
+    fn new() -> Result<Self> {
+        let mut records = KVec::with_capacity(RECENT, GFP_KERNEL)?;
+        for _ in 0..RECENT {
+            records.push(None, GFP_KERNEL)?;
         }
-        self.len += 1;
-        Ok(())
+        Ok(Self {
+            records,
+            len: 0,
+            oldest: 0,
+        })
+    }
+
+    /// Takes one more, in the place of `gone` if there is no other. The one that is in the
+    /// way, if that is another one.
+    fn push(&mut self, record: Record, gone: Option<&Record>) -> Option<Record> {
+        let at = if self.len < RECENT {
+            self.len += 1;
+            self.len - 1
+        } else {
+            self.oldest
+        };
+        let place = self.records.get_mut(at)?;
+        let cookie = |record: &Record| record.id.cookie();
+        if place.is_some() && place.as_ref().map(cookie) != gone.map(cookie) {
+            return *place;
+        }
+        if place.replace(record).is_some() {
+            self.oldest = (at + 1) % RECENT;
+        }
+        None
     }
 
     fn last(&self) -> Option<Record> {
@@ -126,6 +151,8 @@ impl Recent {
             if let Some(place) = self.records.get_mut(self.len) {
                 *place = None;
             }
+            // Which of the others is the oldest does not matter much.
+            self.oldest = 0;
         }
     }
 }
@@ -143,20 +170,20 @@ struct Record {
 const MAX_PLAIN: usize = 65_536;
 /// As many are looked up whenever one is added.
 const SWEEP: usize = 2;
-/// As many are noted only.
-const RECENT: usize = 16;
+/// As many are noted only: some 4 KiB of them.
+const RECENT: usize = 64;
+/// So often it is tried to note one, while others are noted at the same time.
+const TRIES: usize = 4;
 
 impl Plain {
-    pub(super) fn new() -> Self {
-        Self {
+    /// Without any. Process context.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
             by_cookie: RBTree::new(),
             swept: 0,
             len: 0,
-            recent: Recent {
-                records: [None; RECENT],
-                len: 0,
-            },
-        }
+            recent: Recent::new()?,
+        })
     }
 
     /// The first one from `cookie` on.
@@ -205,28 +232,36 @@ pub(super) fn remember(data: &NetData, sock: &Sock, af_smc: bool, reason: u32, p
         reason,
         peer_reason,
     };
-    let noted = data.plain.lock().recent.push(record);
-    if let Err(record) = noted {
-        settle(data, sock.net());
-        keep(data, sock.net(), record);
+    let mut gone = None;
+    for _ in 0..TRIES {
+        let Some(old) = data.plain.lock().recent.push(record, gone.as_ref()) else {
+            return;
+        };
+        keep_if_alive(data, sock.net(), &old);
+        gone = Some(old);
     }
+    keep(data, sock.net(), record);
 }
 
 /// Forgets the recent ones that are gone, and adds the others to those that last. Any
 /// context.
-///
-/// Each stays among the recent ones until it is with the others, so that whoever looks
-/// for it finds it.
 fn settle(data: &NetData, net: &Net) {
     for _ in 0..RECENT {
         let last = data.plain.lock().recent.last();
         let Some(record) = last else {
             return;
         };
-        if record.id.find(net, record.family).is_some() {
-            keep(data, net, record);
-        }
+        keep_if_alive(data, net, &record);
         data.plain.lock().recent.remove(record.id.cookie());
+    }
+}
+
+/// Adds a recent one to those that last, unless it is gone.
+///
+/// It stays among the recent ones until then, so that whoever looks for it finds it.
+fn keep_if_alive(data: &NetData, net: &Net, record: &Record) {
+    if record.id.find(net, record.family).is_some() {
+        keep(data, net, *record);
     }
 }
 

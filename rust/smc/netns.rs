@@ -89,7 +89,7 @@ impl PerNet for NetState {
                 stats <- Stats::new(),
                 fastopen <- FastOpen::new(),
                 sockets: Arc::pin_init(SockList::new(), GFP_KERNEL)?,
-                plain <- new_spinlock_bh!(diag::Plain::new(), "NetData::plain"),
+                plain <- new_spinlock_bh!(diag::Plain::new()?, "NetData::plain"),
             }? Error),
             GFP_KERNEL,
         )?;

@@ -53,12 +53,14 @@ inet() {
 			"$SMC_RS_TEST_OUT/inet"
 }
 
-# More than fit one buffer, and none of those that have been closed.
+# More than fit one buffer, however many short ones come after them, and none of those
+# that have been closed.
 many() {
 	local n
 	both 'module_in smc_rs' && on server "LD_PRELOAD=$SMC_RS_PROGS/libpreload.so epoll-echo server \$ADDR 5003 > /dev/null 2>&1 &
 			wait_listen 5003" &&
-		on client 'for i in {1..400}; do exec {fd}<>/dev/tcp/$PEER/5003; done; sleep 60 & sleep 1'
+		on client 'for i in {1..400}; do exec {fd}<>/dev/tcp/$PEER/5003; done; sleep 60 &
+			for i in {1..200}; do exec {fd}<>/dev/tcp/$PEER/5003; exec {fd}>&-; done; sleep 1'
 	n=$(on server 'smcnl sockets | grep -c MODE=TCP')
 	on client 'pkill sleep'
 	on server 'wait_for 10 sh -c "[ \$(smcnl sockets | grep -c MODE=TCP) -eq 0 ]"' || return 1

@@ -53,6 +53,8 @@ const MEMORY_TIME: u32 = 100;
 #[pin_data]
 pub(super) struct Listener {
     sock: ARef<Sock>,
+    /// Made by `socket(AF_SMC, …)`.
+    af_smc: bool,
     #[pin]
     queues: Mutex<Queues>,
     /// Connections that TCP has announced, and that came out of its queue: those that
@@ -73,10 +75,11 @@ enum Came {
 }
 
 impl Listener {
-    fn new(sock: &Sock) -> Result<Arc<Task<Self>>> {
+    fn new(sock: &Sock, af_smc: bool) -> Result<Arc<Task<Self>>> {
         Arc::pin_init(
             Task::new(try_pin_init!(Self {
                 sock: sock.into(),
+                af_smc,
                 queues <- new_mutex!(Queues {
                     open: true,
                     next: 0,
@@ -213,7 +216,7 @@ impl Listener {
     pub(super) fn fell_back(&self, child: &Sock, reason: Reason, peer_reason: Option<Reason>) {
         let fallen = Fallen {
             side: Side::Server,
-            af_smc: Attachment::of(&self.sock).is_some_and(|this| this.is_af_smc()),
+            af_smc: self.af_smc,
             reason,
             peer_reason,
         };
@@ -358,7 +361,7 @@ pub(super) fn listen(this: &Arc<Attachment>, socket: Socket<'_>, backlog: c_int)
         syn::take_as_before(this, socket, backlog);
         return Ok(done);
     }
-    let listener = Listener::new(sock)?;
+    let listener = Listener::new(sock, this.is_af_smc())?;
     let locked = sock.lock();
     // Else it has become a plain one meanwhile.
     if this.begin(Phase::Listening(listener), &locked)

@@ -202,12 +202,12 @@ impl SmcSock {
 
 impl Events for SmcSock {
     fn data_ready(this: &Arc<Attachment>, sock: &EventSock<'_>) {
-        if let Some(active) = this.active() {
-            active.on_data(sock, &active);
-        } else if let Some(listener) = this.listener() {
-            listener.on_connection(sock, &listener);
-        } else if this.smc().is_none() {
-            sock.default_data_ready();
+        let phase = this.phase.lock().clone();
+        match phase {
+            Phase::Connecting(active) => active.on_data(sock, &active),
+            Phase::Listening(listener) => listener.on_connection(sock, &listener),
+            Phase::Smc(_) => {}
+            Phase::Idle | Phase::Plain => sock.default_data_ready(),
         }
     }
 
