@@ -35,11 +35,11 @@ REASONS='reasons() {
 # port: of the last exchange; cases run in processes of their own.
 port() { cat "$SMC_RS_TEST_OUT/port"; }
 
-# serve SERVER_FAMILY N: at the next port
+# serve SERVER_FAMILY N [HOW]: at the next port
 serve() {
 	local PORT=$(($(port) + 1))
 	echo $PORT > "$SMC_RS_TEST_OUT/port"
-	on -t 40 server "echo > /sys/kernel/tracing/trace; stream server $1 0 $PORT $2 > /dev/null & wait_listen $PORT"
+	on -t 40 server "echo > /sys/kernel/tracing/trace; stream server $1 0 $PORT $2 ${3:-} > /dev/null & wait_listen $PORT"
 }
 
 # expect SERVER_FAMILY CLIENT_FAMILY N CLIENT SERVER_REASONS CLIENT_REASONS: the
@@ -83,6 +83,54 @@ declined_at_once() {
 		awk '!seen[$1]++ {print $2, $3}' | grep -cx '28 1')
 	echo "$n of $1 connections"
 	[ "$n" -eq "$1" ]
+}
+
+# Where segments are signed TCP does not gather frames from pages, and a Decline cannot
+# leave in softirq: it comes from a thread, whatever the application waits in, and before
+# anything of the application's.
+SIGNED='import errno, select, socket, struct, sys
+address = sys.argv[1], int(sys.argv[2])
+key = b"what both ends know\0"
+peer = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(address[0]))
+signature = struct.pack("=128sBBHi80s", peer, 0, 0, len(key), 0, key)
+def new(waits):
+	s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+	s.setsockopt(socket.IPPROTO_TCP, 14, signature)
+	s.setblocking(waits)
+	assert s.connect_ex(address) == (0 if waits else errno.EINPROGRESS)
+	return s
+def asks(s):
+	s.setblocking(True)
+	s.sendall(b"hello")
+	assert s.recv(5, socket.MSG_WAITALL) == b"hello"
+	s.close()
+asks(new(True))
+s = new(False)
+p = select.poll()
+p.register(s, select.POLLOUT)
+assert p.poll(5000) == [(s.fileno(), select.POLLOUT)]
+asks(s)
+s = new(False)
+e = select.epoll()
+e.register(s, select.EPOLLOUT | select.EPOLLET)
+assert e.poll(5) == [(s.fileno(), select.EPOLLOUT)]
+asks(s)
+asks(new(False))
+s = new(False)
+assert s.connect_ex(address) == errno.EALREADY
+s.setblocking(True)
+assert s.connect_ex(address) == 0
+asks(s)'
+signed() {
+	local status
+	both 'tc qdisc replace dev eth0 root netem delay 50ms' && serve 43 5 'md5=$PEER' &&
+		on -t 60 client "$REASONS
+			echo > /sys/kernel/tracing/trace
+			LD_PRELOAD=$SMC_RS_PROGS/libpreload.so python3 -c '$SIGNED' \$PEER $(port) && reasons" > "$SMC_RS_TEST_OUT/client"
+	status=$?
+	cat "$SMC_RS_TEST_OUT/client"
+	both 'tc qdisc del dev eth0 root' && [ $status -eq 0 ] && grep -qx "$(times 5 $NO_DEVICE)" "$SMC_RS_TEST_OUT/client" &&
+		[ "$(on server "$REASONS"$'\n'reasons)" = "$(times 5 $PEER_DECLINED)" ]
 }
 
 # traced on|off: whether the server's trace has the work that is queued for handshakes
@@ -150,7 +198,7 @@ at_once() {
 # SERVER_MODULE CLIENT_MODULE
 roles=("smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
 
-plan $((7 * ${#roles[@]} + 5 + 8))
+plan $((7 * ${#roles[@]} + 7 + 8))
 for r in "${roles[@]}"; do
 	server=${r% *} client=${r#* }
 	check "server $server, client $client" modules "$server" "$client"
@@ -159,7 +207,10 @@ for r in "${roles[@]}"; do
 	check "$r: it was offered SMC" options 2 0
 	check "$r: both, without a device" two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
 	check "$r: both have said that they have SMC" options 2 2
-	[ "$client" = smc ] || check "$r: the Decline is the ACK of the SYN-ACK" declined_at_once 2
+	if [ "$client" != smc ]; then
+		check "$r: the Decline is the ACK of the SYN-ACK" declined_at_once 2
+		check "$r: where segments are signed, whatever waits" signed
+	fi
 	case $r in
 	"smc_rs smc_rs")
 		check "$r: no thread but accept()'s" work -eq 0
