@@ -60,6 +60,10 @@ pub const EARLY_WAIT: u32 = 2 * CLC_WAIT;
 /// How long one end waits at most for the other's next message while that asks about keys: as
 /// long as TCP tries to connect (tcp_syn_retries).
 pub const ASKED_MOST: u32 = 20 * CLC_WAIT;
+/// How long a connection of a server waits for the first contact of others, in milliseconds.
+/// Its client waits for the Accept a second longer: until then it can still be told that it
+/// has TCP.
+pub const GROUP_WAIT: u32 = CLC_WAIT - 1_000;
 /// How long a Decline of the peer is still waited for when the first link was
 /// not confirmed in time, in milliseconds (smc_clc.h, `CLC_WAIT_TIME_SHORT`).
 pub const DECLINE_GRACE: u32 = 1_000;

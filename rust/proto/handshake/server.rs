@@ -8,7 +8,7 @@ use super::message::{self, Local, WriteError};
 use super::select::{Agreed, Candidate, Lookup, Selection};
 use super::{
     Action, Cause, DeclineVersion, Fallback, GroupKey, Negotiated, Peer, CLC_WAIT, EARLY_WAIT,
-    MAX_CONNS, MAX_LINKS, MIN_CONNS,
+    GROUP_WAIT, MAX_CONNS, MAX_LINKS, MIN_CONNS,
 };
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{
@@ -74,6 +74,8 @@ pub struct Server {
     mode: Modes,
     /// TCP's handshake was not over yet when it was asked for last.
     early: bool,
+    /// Until when it waits for the first contact of others.
+    group_until: Option<Millis>,
 }
 
 impl Server {
@@ -91,6 +93,7 @@ impl Server {
             peer_id: PeerId([0; 8]),
             mode: Modes::None,
             early: false,
+            group_until: None,
         };
         if smc {
             return (server, Action::Wait);
@@ -213,11 +216,21 @@ impl Server {
         }
     }
 
+    /// The link group is looked for at `now`. If there is none, and others make it, they are
+    /// waited for, [`GROUP_WAIT`] from when this is called first.
+    pub fn on_group_wanted(&mut self, now: Millis) {
+        if let State::Grouping(_) = self.course.place {
+            let until = *self.group_until.get_or_insert(now.after(GROUP_WAIT));
+            self.course.deadline = Some(until);
+        }
+    }
+
     /// The link group is there; `new`: it was made for this connection.
     pub fn on_group(&mut self, new: bool) -> Action {
         let State::Grouping(selection) = self.course.place else {
             return Action::Wait;
         };
+        self.course.deadline = None;
         self.course.agreed.first_contact = new;
         self.course.group_is_new = new;
         self.course.place = State::Preparing(selection);
@@ -236,6 +249,7 @@ impl Server {
             return false;
         }
         self.course.place = State::Grouping(selection);
+        self.course.deadline = self.group_until;
         true
     }
 
@@ -356,6 +370,7 @@ impl Server {
         match self.course.place {
             State::Done => Action::Wait,
             State::Grouping(mut selection) | State::Preparing(mut selection) => {
+                self.course.deadline = None;
                 selection.note(reason);
                 self.choose(selection, lookup)
             }
@@ -415,6 +430,11 @@ impl Server {
 
     /// The time is `now`.
     pub fn on_timeout(&mut self, now: Millis) -> Action {
-        self.course.on_timeout(now)
+        match self.course.place {
+            State::Grouping(_) if self.is_late(now) => {
+                self.course.decline(Reason::ConfirmLinkTimeout)
+            }
+            _ => self.course.on_timeout(now),
+        }
     }
 }

@@ -37,19 +37,13 @@ use kernel::{
 };
 use smc_proto::{
     group::{Millis, Role},
-    handshake::{
-        Action, Fallback, GroupFate, GroupKey, Local, RdmaKey, Server, ServerConfig, CLC_WAIT,
-    },
+    handshake::{Action, Fallback, GroupFate, GroupKey, Local, RdmaKey, Server, ServerConfig},
     wire::clc::{Decline, Kind, Message, Reason},
 };
 
 /// How often it is looked whether TCP's handshake is over at last, in milliseconds;
 /// its end makes itself known.
 const SYN_ACK_TIME: u32 = 1_000;
-
-/// How long a connection waits for the first contact of others, in milliseconds. Its client
-/// waits for the Accept a second longer: until then it can still be told that it has TCP.
-const GROUP_WAIT: u32 = CLC_WAIT - 1_000;
 
 /// One connection that is being accepted.
 #[pin_data]
@@ -78,8 +72,6 @@ struct Io {
     pending: Pending,
     /// What the link group is looked for by.
     wanted: Option<RdmaKey>,
-    /// Until when it waits for one.
-    group_until: Option<Millis>,
     /// The connection has RDMA.
     conn: Option<Arc<Task<Conn>>>,
 }
@@ -179,7 +171,6 @@ impl Passive {
                     session: Session::new(Role::Server),
                     pending: Pending::Nothing,
                     wanted: None,
-                    group_until: None,
                     conn: None,
                 }, "Passive::io"),
             }? Error)),
@@ -318,8 +309,7 @@ impl Io {
         Ok(match action {
             Action::FindOrCreateGroup(GroupKey::Rdma(key)) => {
                 self.wanted = Some(key);
-                self.group_until
-                    .get_or_insert_with(|| clc::now().after(GROUP_WAIT));
+                self.server.on_group_wanted(clc::now());
                 self.pending = Pending::Group;
                 Action::Wait
             }
@@ -385,9 +375,6 @@ impl Io {
             Pending::Group => {
                 let key = self.wanted.as_ref().ok_or(EINVAL)?;
                 match session.find_or_create(child, key, &agreed, waker) {
-                    Poll::Pending if self.group_until.is_some_and(|until| clc::now() >= until) => {
-                        Some(Err(Reason::ConfirmLinkTimeout))
-                    }
                     Poll::Pending => None,
                     Poll::Ready(Ok(new)) => Some(Ok(self.server.on_group(new))),
                     Poll::Ready(Err(reason)) => Some(Err(reason)),
@@ -462,16 +449,8 @@ impl Io {
             Some(_) => Some(Ok(())),
         };
         match end {
-            None => self.deadline().map(Err),
+            None => self.server.deadline().map(Err),
             Some(end) => Some(self.is_ready(end, task.listener.defer_accept())),
-        }
-    }
-
-    /// Until when what it waits for has time to come.
-    fn deadline(&self) -> Option<Millis> {
-        match self.pending {
-            Pending::Group => self.group_until,
-            _ => self.server.deadline(),
         }
     }
 

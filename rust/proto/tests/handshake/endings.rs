@@ -343,6 +343,37 @@ fn a_client_that_has_confirmed_reads_no_decline() {
     assert_eq!((cause, group), (Cause::Protocol, GroupFate::Keep));
 }
 
+/// Others make the group: the client can be told that it has TCP as long as it waits.
+#[test]
+fn a_server_waits_for_others_first_contact_and_not_longer_than_its_client() {
+    let mut eids = [0; 32];
+    let (client, proposal) = proposed(&rxe_offer(&mut eids));
+    let mut server = self::server();
+    wire(&proposal, |m| server.on_message(m, &mut RXE.clone()));
+    assert_eq!(server.deadline(), None);
+    server.on_group_wanted(Millis(110));
+    let until = Millis(110).after(GROUP_WAIT);
+    assert_eq!(server.deadline(), Some(until));
+    assert!(until < client.deadline().unwrap());
+    // The time does not begin anew, where another group is looked for in between.
+    server.on_group(false);
+    assert_eq!(server.deadline(), None);
+    assert!(server.on_group_lost());
+    assert_eq!(server.deadline(), Some(until));
+    server.on_group_wanted(Millis(4000));
+    assert_eq!(server.deadline(), Some(until));
+    // What is there in time counts.
+    let mut in_time = server.clone();
+    assert_eq!(in_time.on_timeout(Millis(until.0 - 1)), Action::Wait);
+    assert_eq!(in_time.on_group(false), Action::Prepare);
+    assert_eq!(in_time.deadline(), None);
+    assert_eq!(in_time.on_timeout(until), Action::Wait);
+    let (reason, _, decline) = fallback(server.on_timeout(until));
+    assert_eq!(reason, Reason::ConfirmLinkTimeout);
+    assert!(decline.is_some());
+    assert_eq!(server.on_group(false), Action::Wait);
+}
+
 /// The group goes while the server gets buffers ready: the client knows nothing of it
 /// yet, and gets another group, or a first contact.
 #[test]

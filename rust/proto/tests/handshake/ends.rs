@@ -6,7 +6,7 @@ pub(crate) use smc_proto::group::{FirstError, Millis};
 pub(crate) use smc_proto::handshake::{
     Action, Cause, Client, GroupFate, GroupKey, IsmKey, Local, LocalIsm, LocalRdma, Lookup, Offer,
     OfferV2, OfferV2Kind, Peer, Route, Server, ServerConfig, WriteError, ASKED_MOST, CLC_WAIT,
-    DECLINE_GRACE, EARLY_WAIT,
+    DECLINE_GRACE, EARLY_WAIT, GROUP_WAIT,
 };
 pub(crate) use smc_proto::wire::clc::{
     AcceptConfirm, Body, Decline, Entries, GidChid, IpArea, Kind, Message, Modes, Proposal,
