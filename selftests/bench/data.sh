@@ -9,7 +9,7 @@
 #
 # This module fails where it is slower than the C module, and the rounds agree on it: the
 # mean of its ratios to the C module, each of one round, is below 1.0 by more than the
-# error of that mean (one-sided, 95 %), or by more than 5 %.  More rounds have a smaller
+# error of that mean (one-sided, 90 %), or by more than 5 %.  More rounds have a smaller
 # error.
 #
 # Each guest has CPUs of its own: with those that happen to be free a stream goes at 35
@@ -185,7 +185,7 @@ verdict() {
 		$2 ~ /^C/ {c[$1] += log($6); cs[$1]++; all += log($6); alls++}
 		END {
 			# Quantiles of the t distribution, by degrees of freedom.
-			split("6.31 2.92 2.35 2.13 2.02 1.94 1.89 1.86 1.83 1.81", t, " ")
+			split("3.08 1.89 1.64 1.53 1.48 1.44 1.41 1.40 1.38 1.37", t, " ")
 			for (round in ours) if (alls) {
 				r = ours[round] - (cs[round] ? c[round] / cs[round] : all / alls)
 				if (more != "bulk") r = -r
