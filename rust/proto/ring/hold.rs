@@ -3,18 +3,15 @@
 //! When data that could go wait: a message costs as much as some hundred bytes, and
 //! what is sent by itself finds no more to go with it.
 
-use super::TxRing;
-use crate::cursor::RingSize;
+use super::{Pieces, TxRing};
 
 /// Most bytes that one message announces: more of them come back sooner, which
 /// makes room for the next.
 const MAX_WRITE: u32 = 512 << 10;
 
-/// What is worth a message where they are to be few, whatever the ring.
-const PIECE: u32 = 64 << 10;
-
 /// How many messages are under way, at least, if one waits in spite of TCP_NODELAY:
-/// requests that follow each other do not, a stream of small ones does.
+/// requests that follow each other do not, a stream of small ones does. With more under
+/// way than some requests have it is a stream.
 const NODELAY: u32 = 2;
 
 /// How the application wants its data sent.
@@ -32,37 +29,22 @@ pub struct SendMode {
     pub autocork: u32,
 }
 
-/// How much is copied between application and ring before the other end is told of it:
-/// a quarter of the ring, so that copies at both ends and the wire are busy at a time. On
-/// a link that others send on as well, or that is slow, it is always busy, and messages
-/// are to be `few` that are worth their cost.
-pub(super) const fn piece(ring: RingSize, few: bool) -> u32 {
-    let quarter = ring.bytes() / 4;
-    if !few || quarter >= PIECE {
-        quarter
-    } else if ring.bytes() < PIECE {
-        ring.bytes()
-    } else {
-        PIECE
-    }
-}
-
 impl TxRing {
     /// How many bytes of one write(2) are copied before they are posted, at least.
     pub const MIN_PIECE: u32 = 16 << 10;
 
     /// How many bytes of one write(2) are copied before they are posted.
     pub fn piece(&self) -> u32 {
-        piece(self.local(), self.few).max(Self::MIN_PIECE)
+        self.pieces.bytes(self.local()).max(Self::MIN_PIECE)
     }
 
     /// How many bytes one message may announce now, on a link that other connections
     /// send on as well if it is `shared`.
     pub const fn most(&self, shared: bool) -> u32 {
-        if shared {
-            self.share()
-        } else {
-            MAX_WRITE
+        match self.pieces {
+            _ if shared => self.share(),
+            Pieces::Halves => self.to_boundary(),
+            _ => MAX_WRITE,
         }
     }
 
@@ -76,19 +58,37 @@ impl TxRing {
     /// are to be looked at again when it is.
     pub fn holds_back(&self, mode: &SendMode, pending: u32) -> bool {
         // Of one write the end goes at once with TCP_NODELAY, and not each piece.
-        let enough = if mode.nodelay && !mode.more {
+        let enough = if mode.nodelay && !mode.more && self.is_sparse() {
             NODELAY
         } else {
             1
         };
         self.is_corked(mode)
             || pending >= enough && !self.must_go(mode) && !self.is_worth_it()
-            || pending > 0 && self.few && !self.is_urgent(mode) && self.is_tight()
+            || pending > 0 && self.are_few() && !self.is_urgent(mode) && self.is_tight()
     }
 
     /// Whether what is unsent is enough for one more message.
     const fn is_worth_it(&self) -> bool {
-        !self.few && self.unsent() >= piece(self.local(), false)
+        let piece = self.pieces.bytes(self.local());
+        let enough = match self.pieces {
+            Pieces::Quarters => piece,
+            Pieces::Halves if self.to_boundary() < piece => self.to_boundary(),
+            Pieces::Halves => piece,
+            Pieces::Wholes => return false,
+        };
+        self.unsent() >= enough
+    }
+
+    /// Bytes to the end of the piece of the peer's ring that is being written.
+    const fn to_boundary(&self) -> u32 {
+        let piece = self.pieces.bytes(self.peer());
+        piece - self.producer().offset() % piece
+    }
+
+    /// Whether messages are to be few.
+    const fn are_few(&self) -> bool {
+        !matches!(self.pieces, Pieces::Quarters)
     }
 
     const fn is_urgent(&self, mode: &SendMode) -> bool {

@@ -61,15 +61,19 @@ fn what_is_small_waits_for_the_message_before() {
 }
 
 #[test]
-fn a_piece_is_not_small_nor_half_the_send_buffer_where_messages_are_few() {
+fn a_piece_is_not_small_nor_half_the_send_buffer_on_a_shared_link() {
     let mode = SendMode {
         autocork: u32::MAX,
         ..PLAIN
     };
-    for (few, small) in [(false, SIZE / 4 - 1), (true, SIZE / 2)] {
+    for (pieces, small) in [
+        (Pieces::Quarters, SIZE / 4 - 1),
+        (Pieces::Halves, SIZE / 2 - 1),
+        (Pieces::Wholes, SIZE / 2),
+    ] {
         for (unsent, waits) in [(small, true), (small + 1, false)] {
             let mut tx = with(unsent);
-            tx.set_few(few);
+            tx.pieces = pieces;
             assert_eq!(tx.holds_back(&mode, 1), waits, "{unsent}");
             // An application that has asked for it waits for more.
             let corked = SendMode {
@@ -93,6 +97,80 @@ fn with_nodelay_one_message_more_may_be_under_way() {
     };
     assert!(!tx.holds_back(&piece, 0));
     assert!(tx.holds_back(&piece, 1));
+}
+
+#[test]
+fn with_nodelay_a_stream_waits_as_without() {
+    // 8 KiB are under way and to go, and then a byte more.
+    for (unsent, waits) in [(192, false), (193, true)] {
+        let mut tx = with(8000);
+        send(&mut tx, u32::MAX);
+        tx.wrote(unsent).unwrap();
+        assert_eq!(tx.holds_back(&NODELAY_MODE, 1), waits, "{unsent}");
+        assert!(tx.holds_back(&PLAIN, 1));
+    }
+}
+
+/// After 8 bytes, so that no write of 1 KiB ends where a half does.
+#[test]
+fn in_halves_a_message_ends_where_one_does() {
+    let mode = SendMode {
+        autocork: u32::MAX,
+        ..PLAIN
+    };
+    let mut tx = TxRing::new(RingSize::from_compressed(1).unwrap(), RingSize::MIN);
+    tx.pieces = Pieces::Halves;
+    tx.wrote(8).unwrap();
+    send(&mut tx, u32::MAX);
+    tx.wrote(8183).unwrap();
+    assert!(tx.holds_back(&mode, 1), "a byte is missing");
+    tx.wrote(1).unwrap();
+    assert!(!tx.holds_back(&mode, 1));
+    tx.wrote(8192 + 5).unwrap();
+    for bytes in [8184, 8192] {
+        assert!(!tx.holds_back(&mode, 2), "{bytes}");
+        let most = tx.most(false);
+        assert_eq!(most, bytes);
+        send(&mut tx, most);
+    }
+    assert_eq!((tx.unsent(), tx.peer_space()), (5, 0));
+    assert!(tx.holds_back(&mode, 3));
+    // On a shared link it is no matter where they end.
+    assert_eq!(tx.most(true), (128 << 10) - SIZE);
+}
+
+#[test]
+fn halves_are_for_a_stream_that_is_alone_on_a_slow_link() {
+    let mut tx = with(SIZE);
+    let first = send(&mut tx, SIZE / 2);
+    let pieces = |tx: &mut TxRing, slow, shared| {
+        tx.set_link(slow, shared);
+        tx.pieces
+    };
+    assert_eq!(pieces(&mut tx, true, false), Pieces::Wholes);
+    tx.set_stream();
+    assert_eq!(pieces(&mut tx, true, false), Pieces::Halves);
+    assert_eq!(pieces(&mut tx, true, true), Pieces::Wholes);
+    assert_eq!(pieces(&mut tx, false, false), Pieces::Quarters);
+    let last = send(&mut tx, SIZE);
+    tx.complete(first);
+    assert_eq!(pieces(&mut tx, true, false), Pieces::Halves);
+    tx.complete(last);
+    assert_eq!(pieces(&mut tx, true, false), Pieces::Wholes, "it is over");
+}
+
+#[test]
+fn in_halves_a_send_buffer_smaller_than_one_is_no_hindrance() {
+    let mode = SendMode {
+        autocork: u32::MAX,
+        ..PLAIN
+    };
+    let mut tx = TxRing::new(RingSize::MIN, RingSize::from_compressed(5).unwrap());
+    tx.pieces = Pieces::Halves;
+    tx.wrote(SIZE / 2 - 1).unwrap();
+    assert!(tx.holds_back(&mode, 1));
+    tx.wrote(1).unwrap();
+    assert!(!tx.holds_back(&mode, 1));
 }
 
 #[test]
@@ -130,7 +208,7 @@ fn nothing_holds_back_what_is_urgent() {
 }
 
 #[test]
-fn what_has_no_room_waits_where_messages_are_few_unless_it_is_urgent() {
+fn what_has_no_room_waits_on_a_shared_or_slow_link_unless_it_is_urgent() {
     // The peer has 4095 bytes free, and 5000 are to go.
     let mut tx = TxRing::new(RingSize::from_compressed(2).unwrap(), RingSize::MIN);
     tx.wrote(SIZE - 4095).unwrap();
@@ -138,8 +216,10 @@ fn what_has_no_room_waits_where_messages_are_few_unless_it_is_urgent() {
     tx.wrote(5000).unwrap();
     assert!(tx.is_tight());
     assert!(!tx.holds_back(&PLAIN, 1), "it may be as much as that");
-    tx.set_few(true);
-    assert!(tx.holds_back(&PLAIN, 1), "though it is not small");
+    for pieces in [Pieces::Halves, Pieces::Wholes] {
+        tx.pieces = pieces;
+        assert!(tx.holds_back(&PLAIN, 1), "though it is not small");
+    }
     assert!(tx.holds_back(&NODELAY_MODE, 1));
     assert!(!tx.holds_back(&PLAIN, 0), "a reader may wait for all of it");
     assert!(!tx.holds_back(&FLUSH, 1));
@@ -162,9 +242,9 @@ fn one_message_announces_so_much_or_a_share() {
 /// What a stream of writes, one each time a message could have left, comes to: messages,
 /// and the most of them that were under way. Every third time one comes back, and the
 /// peer reads what it has announced; its ring is as `peer` says.
-fn stream(mode: SendMode, few: bool, bytes: u32, peer: RingSize) -> (u32, usize) {
+fn stream(mode: SendMode, pieces: Pieces, bytes: u32, peer: RingSize) -> (u32, usize) {
     let mut tx = TxRing::new(RingSize::MIN, peer);
-    tx.set_few(few);
+    tx.pieces = pieces;
     let mut under_way = VecDeque::new();
     let (mut messages, mut most, mut left, mut read) = (0, 0, 400, 0u64);
     let mut turn = 0;
@@ -212,32 +292,33 @@ fn a_stream_comes_to_its_end_and_small_writes_go_together() {
                 ..PLAIN
             };
             for mode in [PLAIN, NODELAY_MODE, FLUSH, at_once] {
-                stream(mode, false, bytes, peer);
-                stream(mode, true, bytes, peer);
+                for pieces in [Pieces::Quarters, Pieces::Halves, Pieces::Wholes] {
+                    stream(mode, pieces, bytes, peer);
+                }
             }
         }
-        let (plain, at_a_time) = stream(PLAIN, false, 100, peer);
+        let (plain, at_a_time) = stream(PLAIN, Pieces::Quarters, 100, peer);
         assert!(at_a_time == 1 && plain < 200, "{plain} {at_a_time}");
-        let (nodelay, at_a_time) = stream(NODELAY_MODE, false, 100, peer);
+        let (nodelay, at_a_time) = stream(NODELAY_MODE, Pieces::Quarters, 100, peer);
         assert!(at_a_time == 2 && nodelay < 200, "{nodelay} {at_a_time}");
-        let (flush, _) = stream(FLUSH, false, 100, peer);
+        let (flush, _) = stream(FLUSH, Pieces::Quarters, 100, peer);
         assert!(flush > 300, "{flush}");
     }
 }
 
 #[test]
-fn a_piece_is_a_quarter_of_the_ring_or_what_is_worth_a_message() {
-    for (compressed, alone, few) in [
-        (0, 16, 16),
-        (1, 16, 32),
-        (2, 16, 64),
-        (3, 32, 64),
-        (5, 128, 128),
-    ] {
+fn a_piece_of_a_write_is_one_of_the_ring_and_16_kib_at_least() {
+    for (compressed, quarter, half, whole) in [(0, 16, 16, 16), (2, 16, 32, 64), (5, 128, 128, 128)]
+    {
         let ring = RingSize::from_compressed(compressed).unwrap();
         let mut tx = TxRing::new(ring, RingSize::MIN);
-        assert_eq!(tx.piece(), alone << 10);
-        tx.set_few(true);
-        assert_eq!(tx.piece(), few << 10);
+        for (pieces, kib) in [
+            (Pieces::Quarters, quarter),
+            (Pieces::Halves, half),
+            (Pieces::Wholes, whole),
+        ] {
+            tx.pieces = pieces;
+            assert_eq!(tx.piece(), kib << 10);
+        }
     }
 }

@@ -42,6 +42,7 @@
 mod backlog;
 mod hold;
 mod pace;
+mod pieces;
 mod rx;
 mod sequence;
 mod span;
@@ -50,6 +51,7 @@ mod tx;
 pub use backlog::{Backlog, Load};
 pub use hold::SendMode;
 pub use pace::{Nanos, Pace};
+use pieces::Pieces;
 pub use rx::{RxOutcome, RxReport, RxRing, RxTicket, UrgentMode, UrgentRefused};
 pub use sequence::{CdcLost, CdcSequence};
 pub use span::{Span, Spans};

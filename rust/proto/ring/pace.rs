@@ -19,13 +19,16 @@ const LEAST: u32 = 8 << 10;
 const TIMES: u8 = 2;
 
 /// How long data take, where that can be seen without asking for anything: at a sender
-/// from a message that nothing is in front of to its completion; at a receiver from a
+/// from a message to its completion, with all that is in front of it; at a receiver from a
 /// report to a sender that is blocked to the first byte that only this report has made
 /// room for.
 ///
 /// Copies and wire are busy at a time where a ring goes in quarters, which is four messages
 /// and four reports. Where a ring takes milliseconds there is next to nothing to be gained
 /// by that, and messages are what a host without an RDMA device makes frame by frame.
+///
+/// A way is slow after two times in a row, and is so until it is twice as fast as that:
+/// each change costs the two ends some rings in which they do not keep time.
 #[derive(Debug)]
 pub struct Pace {
     begun: Option<Begun>,
@@ -37,7 +40,7 @@ struct Begun {
     since: Nanos,
     /// Where the stream was, and where it has to be for the end.
     from: u64,
-    beyond: u64,
+    until: u64,
 }
 
 impl Pace {
@@ -49,15 +52,15 @@ impl Pace {
         }
     }
 
-    /// So many bytes may go, of which the first is that behind `beyond`, while the stream is
-    /// at `from`. The first call counts, until they have. The clock is read where there is
-    /// something to be seen.
-    pub fn begin(&mut self, bytes: u32, from: u64, beyond: u64, now: impl FnOnce() -> Nanos) {
+    /// So many bytes may go, while the stream is at `from`, and have when it is at `until`.
+    /// The first call counts, until then. The clock is read where there is something to be
+    /// seen.
+    pub fn begin(&mut self, bytes: u32, from: u64, until: u64, now: impl FnOnce() -> Nanos) {
         if bytes >= LEAST && self.begun.is_none() {
             self.begun = Some(Begun {
                 since: now(),
                 from,
-                beyond,
+                until,
             });
         }
     }
@@ -65,7 +68,7 @@ impl Pace {
     /// The stream is at `at` now.
     pub fn reach(&mut self, at: u64, now: impl FnOnce() -> Nanos) {
         let begun = match &self.begun {
-            Some(begun) if at > begun.beyond => self.begun.take(),
+            Some(begun) if at >= begun.until => self.begun.take(),
             _ => None,
         };
         let Some(begun) = begun else {
@@ -76,8 +79,13 @@ impl Pace {
             return;
         }
         let time = now().0.saturating_sub(begun.since.0);
-        let slow = time.saturating_mul(SLOW_BYTES) > SLOW_TIME.0.saturating_mul(bytes);
-        self.slow = if slow { self.slow.saturating_add(1) } else { 0 };
+        let time = time.saturating_mul(SLOW_BYTES);
+        let limit = SLOW_TIME.0.saturating_mul(bytes);
+        if time > limit {
+            self.slow = self.slow.saturating_add(1);
+        } else if !self.is_slow() || time <= limit / 2 {
+            self.slow = 0;
+        }
     }
 
     /// Whether it is slow.
@@ -108,13 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn a_way_is_slow_after_two_times_and_fast_after_one() {
+    fn a_way_is_slow_after_two_times_and_fast_after_one_of_half_that() {
         let mut pace = Pace::new();
         assert!(!pace.is_slow());
         assert!(!time(&mut pace, 64 << 10, 2001));
+        assert!(!time(&mut pace, 16 << 10, 500));
+        assert!(!time(&mut pace, 16 << 10, 501));
         assert!(time(&mut pace, 16 << 10, 501));
-        assert!(time(&mut pace, 16 << 10, 501));
-        assert!(!time(&mut pace, 16 << 10, 499));
+        assert!(time(&mut pace, 16 << 10, 499));
+        assert!(time(&mut pace, 16 << 10, 251));
+        assert!(!time(&mut pace, 16 << 10, 250));
         assert!(!time(&mut pace, 16 << 10, 501));
     }
 
@@ -149,7 +160,7 @@ mod tests {
     fn what_had_room_before_is_no_end_and_counts() {
         let mut pace = Pace::new();
         for start in [0, 10_000] {
-            pace.begin(48 << 10, 0, 16 << 10, at(start));
+            pace.begin(48 << 10, 0, (16 << 10) + 1, at(start));
             pace.reach(16 << 10, || unreachable!("not beyond"));
             pace.reach(64 << 10, at(start + 2001));
         }

@@ -2,7 +2,7 @@
 
 //! The receive half of a connection.
 
-use super::{hold::piece, ProducerFlags, Spans, TooMany};
+use super::{Pieces, ProducerFlags, Spans, TooMany};
 use crate::cursor::{Cursor, CursorError, RawCursor, RingSize, Step};
 
 /// How the application wants its urgent byte (`SO_OOBINLINE`).
@@ -77,8 +77,8 @@ struct Urgent {
 /// - the peer asked for it, or an urgent byte was consumed; or
 /// - a fifth of the ring was consumed since the last report, and the peer said that
 ///   it is blocked or sees less than half of the ring free. On a link that others send
-///   on as well, or that is slow ([`RxRing::set_few`]), it is half of the ring, or 64 KiB
-///   if that is less.
+///   on as well ([`Pieces`]) it is half of the ring, or 64 KiB if that is less; on one
+///   that is slow a fifth, too, but at the end of each half, whatever the peer sees.
 ///
 /// That is RFC 7609 §4.5.1 but for a peer that is blocked: it would be told of any
 /// byte that is consumed, and windows would get silly. Here the share counts there,
@@ -92,9 +92,7 @@ struct Urgent {
 /// ring's size in one copy reports when the copy is over, and the sender stands
 /// still meanwhile; throughput halves whenever the message size comes near a
 /// multiple of the ring. So a reader consumes in steps of [`RxRing::step`], and
-/// asks after each whether to report. On a link that is shared nothing stands still:
-/// others send meanwhile, and fewer messages leave more of the link for data. On one that
-/// is slow ([`super::Pace`]) the copy takes a small part of the time that its data do.
+/// asks after each whether to report.
 ///
 /// # Invariants
 ///
@@ -125,8 +123,8 @@ pub struct RxRing {
     urgent_pending: bool,
     /// Bytes were thrown away unread.
     discarded: bool,
-    /// Messages are to be few: others send on the link as well, or it is slow.
-    few: bool,
+    /// How much is read for one report.
+    pieces: Pieces,
 }
 
 impl RxRing {
@@ -149,7 +147,7 @@ impl RxRing {
             owed_at: None,
             urgent_pending: false,
             discarded: false,
-            few: false,
+            pieces: Pieces::Quarters,
         }
     }
 
@@ -158,16 +156,19 @@ impl RxRing {
         self.producer.size()
     }
 
-    /// Whether messages are to be few, as others send on the connection's link as well, or
-    /// it is slow.
-    pub fn set_few(&mut self, few: bool) {
-        self.few = few;
+    /// What kind of link the connection is on, and thereby how much is to be read for one
+    /// report from now on.
+    pub fn set_link(&mut self, slow: bool, shared: bool) {
+        self.pieces = Pieces::of(slow, shared, true);
     }
 
     /// The bytes a reader should copy before it calls [`RxRing::consume`], so that
     /// the peer gets its room back while a large copy goes on; always worth a report.
     pub const fn step(&self) -> u32 {
-        piece(self.size(), self.few)
+        match self.pieces {
+            Pieces::Quarters => Pieces::Quarters.bytes(self.size()),
+            Pieces::Halves | Pieces::Wholes => Pieces::Wholes.bytes(self.size()),
+        }
     }
 
     /// Takes the producer cursor and flags of a CDC message.
@@ -307,9 +308,11 @@ impl RxRing {
         self.produced
     }
 
-    /// The stream position after all that the peer has been told of room for.
-    pub fn window_end(&self) -> u64 {
-        self.reported.wrapping_add(self.size().bytes().into())
+    /// The stream position after the first byte that the peer has not been told of room
+    /// for.
+    pub fn beyond_window(&self) -> u64 {
+        let size = u64::from(self.size().bytes());
+        self.reported.wrapping_add(size + 1)
     }
 
     /// Whether the peer's last message said that it is blocked.
@@ -394,12 +397,16 @@ impl RxRing {
         }
         let size = self.size().bytes();
         let peer_sees = size.saturating_sub(distance(self.reported, self.produced));
-        let enough = match self.step() {
-            _ if !self.few => size / 5,
-            step if step < size / 2 => step,
-            _ => size / 2,
+        let gained = distance(self.reported, self.consumed);
+        let (step, half) = (self.pieces.bytes(self.size()), size / 2);
+        let needed = self.blocked || peer_sees < half;
+        let due = match self.pieces {
+            Pieces::Quarters => needed,
+            Pieces::Halves => self.consumed / step as u64 != self.reported / step as u64,
+            Pieces::Wholes if step < half => needed && gained >= step,
+            Pieces::Wholes => needed && gained >= half,
         };
-        distance(self.reported, self.consumed) >= enough && (self.blocked || peer_sees < size / 2)
+        due && gained >= size / 5
     }
 
     /// Where the peer writes next and this end reads next, and what the peer has

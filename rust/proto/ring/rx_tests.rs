@@ -172,9 +172,9 @@ fn the_step_of_a_reader_is_worth_a_report() {
 }
 
 /// Reads a full ring in steps: after how many bytes each a report was due.
-fn reports_of_a_full_ring(size: RingSize, shared: bool) -> Vec<u32> {
+fn reports_of_a_full_ring(size: RingSize, pieces: Pieces) -> Vec<u32> {
     let mut rx = RxRing::new(size);
-    rx.set_few(shared);
+    rx.pieces = pieces;
     rx.on_cdc(raw(1, 0), BLOCKED, Inline).unwrap();
     let (mut after, mut unreported) = (Vec::new(), 0);
     while rx.unread() > 0 {
@@ -199,15 +199,15 @@ fn on_a_shared_link_reports_are_few_and_none_is_missing() {
         (6, &[256 << 10; 4], [256 << 10; 4]),
     ] {
         let size = RingSize::from_compressed(compressed).unwrap();
-        assert_eq!(reports_of_a_full_ring(size, true), shared);
-        assert_eq!(reports_of_a_full_ring(size, false), alone);
+        assert_eq!(reports_of_a_full_ring(size, Pieces::Wholes), shared);
+        assert_eq!(reports_of_a_full_ring(size, Pieces::Quarters), alone);
     }
 }
 
 #[test]
 fn small_reads_on_a_shared_link_leave_half_the_ring_reported() {
     let mut rx = ring();
-    rx.set_few(true);
+    rx.pieces = Pieces::Wholes;
     arrive(&mut rx, SIZE - 1, PLAIN, Inline);
     rx.consume(SIZE / 2 - 1, Inline).unwrap();
     assert!(!rx.update_due());
@@ -428,4 +428,45 @@ fn discarding_leaves_alone_what_is_held() {
     assert_eq!(report(&mut rx), raw(0, 0));
     rx.give_back(None);
     assert_eq!(report(&mut rx), raw(0, 100));
+}
+
+/// A sender that writes half by half, and one that does not.
+#[test]
+fn in_halves_a_report_is_due_at_the_end_of_each() {
+    let half = SIZE / 2;
+    for writes in [
+        [half, half, half, half],
+        [half + 7, half - 7, half - 9, half + 9],
+    ] {
+        let mut rx = ring();
+        rx.pieces = Pieces::Halves;
+        let mut at = 0;
+        for bytes in writes {
+            at += bytes;
+            let cursor = raw((at / SIZE) as u16, at % SIZE);
+            rx.on_cdc(cursor, PLAIN, Inline).unwrap();
+            let before = half - (at - bytes) % half;
+            rx.consume(before.min(bytes) - 1, Inline).unwrap();
+            assert!(!rx.update_due(), "{at}");
+            rx.consume(bytes - before.min(bytes) + 1, Inline).unwrap();
+            assert_eq!(rx.update_due(), at / half > (at - bytes) / half, "{at}");
+            if rx.update_due() {
+                report(&mut rx);
+            }
+        }
+    }
+}
+
+#[test]
+fn in_halves_the_end_of_one_is_no_report_of_its_own_for_few_bytes() {
+    let mut rx = ring();
+    rx.pieces = Pieces::Halves;
+    arrive(&mut rx, SIZE - 1, BLOCKED, Inline);
+    rx.consume(SIZE / 2 - 1, Inline).unwrap();
+    // Another message had the cursor with it.
+    report(&mut rx);
+    rx.consume(SHARE - 1, Inline).unwrap();
+    assert!(!rx.update_due());
+    rx.consume(1, Inline).unwrap();
+    assert!(rx.update_due());
 }

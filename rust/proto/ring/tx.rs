@@ -2,7 +2,7 @@
 
 //! The send half of a connection.
 
-use super::{ProducerFlags, Spans, TooMany};
+use super::{Pieces, ProducerFlags, Spans, TooMany};
 use crate::cursor::{Cursor, CursorError, RawCursor, RingSize, Step};
 
 /// Most bytes that a connection has under way on a link that it has not for itself. A
@@ -127,8 +127,10 @@ pub struct TxRing {
     producer: Cursor,
     consumer: Cursor,
     urgent: Option<Urgent>,
-    /// Messages are to be few: others send on the link as well, or it is slow.
-    pub(super) few: bool,
+    /// How much goes with one message.
+    pub(super) pieces: Pieces,
+    /// A writer has waited for room, and not all has left since.
+    stream: bool,
     /// Which link the connection is on: completions of an older one are void.
     epoch: u32,
     /// A message is owed whatever the cursors say: after a failover.
@@ -154,7 +156,8 @@ impl TxRing {
             producer: Cursor::start(peer),
             consumer: Cursor::start(peer),
             urgent: None,
-            few: false,
+            pieces: Pieces::Quarters,
+            stream: false,
             epoch: 0,
             owed: false,
             seqno: 0,
@@ -162,10 +165,16 @@ impl TxRing {
         }
     }
 
-    /// Whether messages are to be few, as others send on the connection's link as well, or
-    /// it is slow.
-    pub fn set_few(&mut self, few: bool) {
-        self.few = few;
+    /// What kind of link the connection is on, and thereby how much goes with one message
+    /// from now on.
+    pub fn set_link(&mut self, slow: bool, shared: bool) {
+        self.pieces = Pieces::of(slow, shared, self.stream);
+    }
+
+    /// A writer waits for room: what it writes is a stream, until all has left. If it
+    /// waits still then, say so again.
+    pub fn set_stream(&mut self) {
+        self.stream = true;
     }
 
     /// Bytes that the application may write now.
@@ -182,6 +191,11 @@ impl TxRing {
     /// Bytes posted and not yet completed.
     pub const fn in_flight(&self) -> u32 {
         distance(self.completed, self.posted)
+    }
+
+    /// The stream positions between which the bytes are that are posted and not completed.
+    pub const fn under_way(&self) -> (u64, u64) {
+        (self.completed, self.posted)
     }
 
     /// Bytes of room in the peer's ring, as far as we know.
@@ -208,6 +222,11 @@ impl TxRing {
     /// whatever is under way on the link, and is a request or an answer maybe.
     pub const fn is_sparse(&self) -> bool {
         distance(self.completed, self.written) <= SPARSE
+    }
+
+    /// Where the next byte goes in the peer's ring.
+    pub(super) const fn producer(&self) -> Cursor {
+        self.producer
     }
 
     /// The size of the send buffer.
@@ -342,6 +361,7 @@ impl TxRing {
         }
         let freed = distance(self.completed, ticket.posted);
         self.completed = ticket.posted;
+        self.stream &= self.completed < self.written;
         freed
     }
 

@@ -167,19 +167,25 @@ impl Flow {
                 self.sender_copying = true;
                 let time = core::mem::take(&mut self.posting) + self.copy_time(len);
                 self.at(self.now + time, Event::SenderCopied(len));
+            } else {
+                self.tx.set_stream();
             }
         }
         if self.holds_back() {
             return;
         }
-        if let Some(plan) = self.tx.plan(u32::MAX) {
+        let most = match self.rule {
+            Rule::Ours => self.tx.most(false),
+            Rule::CPeer => u32::MAX,
+        };
+        if let Some(plan) = self.tx.plan(most) {
             let bytes = plan.bytes();
             plan.commit();
             let report = self.tx.report();
             self.tx.reported(report.ticket);
-            if self.under_way == 0 {
-                self.tx_pace.begin(bytes, 0, 0, || Nanos(self.now));
-            }
+            let (left, posted) = self.tx.under_way();
+            let depth = self.tx.in_flight();
+            self.tx_pace.begin(depth, left, posted, || Nanos(self.now));
             self.under_way += 1;
             self.writes += 1;
             self.posting += self.path.post;
@@ -192,7 +198,7 @@ impl Flow {
     fn holds_back(&mut self) -> bool {
         match self.rule {
             Rule::Ours => {
-                self.tx.set_few(self.tx_pace.is_slow());
+                self.tx.set_link(self.tx_pace.is_slow(), false);
                 let mode = SendMode {
                     autocork: AUTOCORK,
                     more: self.to_write < self.message,
@@ -263,8 +269,9 @@ impl Flow {
                     self.at(time + self.path.latency, Event::Completed(report));
                 }
                 Event::Completed(report) => {
-                    let freed = self.tx.complete(report.ticket);
-                    self.tx_pace.reach(freed.into(), || Nanos(time));
+                    self.tx.complete(report.ticket);
+                    let (left, _) = self.tx.under_way();
+                    self.tx_pace.reach(left, || Nanos(time));
                     self.under_way -= 1;
                 }
                 Event::Read(len) => {
@@ -276,12 +283,12 @@ impl Flow {
                         self.to_read = self.message;
                     }
                     if self.update_due() {
-                        let (at, end) = (self.rx.arrived(), self.rx.window_end());
+                        let (at, beyond) = (self.rx.arrived(), self.rx.beyond_window());
                         let room = self.rx.awaited();
-                        self.rx_pace.begin(room, at, end, || Nanos(time));
+                        self.rx_pace.begin(room, at, beyond, || Nanos(time));
                         let report = self.rx.report();
                         self.rx.reported(report.ticket);
-                        self.rx.set_few(self.rx_pace.is_slow());
+                        self.rx.set_link(self.rx_pace.is_slow(), false);
                         self.confirmed = self.consumed;
                         self.updates += 1;
                         self.at(
@@ -379,7 +386,7 @@ fn on_a_slow_path_messages_are_few() {
             )
         });
         println!("{rate:.2} with {messages:.1}, as the C peer {c_rate:.2} with {c_messages:.1}");
-        assert!(rate > 0.95 * c_rate, "{rate} {c_rate}");
+        assert!(rate > c_rate, "{rate} {c_rate}");
         assert!(messages < 0.9 * c_messages, "{messages} {c_messages}");
     }
 }

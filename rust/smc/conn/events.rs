@@ -100,11 +100,15 @@ impl Conn {
         let mut after = After::default();
         let mut tx = this.tx.lock();
         tx.pending = tx.pending.saturating_sub(1);
-        let freed = match &mut tx.out {
-            Some(out) if ok => out.ring.complete(ticket),
-            _ => 0,
-        };
-        tx.pace.reach(freed.into(), nanos);
+        let waits = tx.nospace;
+        if let (Some(out), true) = (&mut tx.out, ok) {
+            out.ring.complete(ticket);
+            if waits {
+                out.ring.set_stream();
+            }
+            let (left, _) = out.ring.under_way();
+            tx.pace.reach(left, nanos);
+        }
         Self::settle(this, &mut tx, &mut after);
         if tx.nospace && tx.is_writable(this.sock.notsent_lowat()) {
             tx.nospace = false;

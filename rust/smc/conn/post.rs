@@ -131,26 +131,24 @@ impl Conn {
             return Err(NetErrno::NotConn.into());
         };
         let mut writes = [const { None }; 2];
-        let first = out.ring.in_flight() == 0;
         if let Some(plan) = data.and_then(|most| out.ring.plan(most)) {
             for (to, write) in writes.iter_mut().zip(plan.writes()) {
                 *to = Some(out.peer.remote(&write)?);
             }
-            if first {
-                tx.pace.begin(plan.bytes(), 0, 0, nanos);
-            }
             plan.commit();
+            let (left, posted) = out.ring.under_way();
+            tx.pace.begin(out.ring.in_flight(), left, posted, nanos);
         }
         let report = out.ring.report();
         let consumed = {
             let mut rx = this.rx.lock();
             let (room, at) = (rx.ring.awaited(), rx.ring.arrived());
-            let end = rx.ring.window_end();
-            rx.pace.begin(room, at, end, nanos);
+            let beyond = rx.ring.beyond_window();
+            rx.pace.begin(room, at, beyond, nanos);
             let consumed = rx.ring.report();
             rx.ring.reported(consumed.ticket);
-            let few = shared || rx.pace.is_slow();
-            rx.ring.set_few(few);
+            let slow = rx.pace.is_slow();
+            rx.ring.set_link(slow, shared);
             consumed
         };
         let cdc = Cdc {

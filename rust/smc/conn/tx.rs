@@ -133,15 +133,16 @@ impl Conn {
             if left == 0 {
                 return Ok(Written::All);
             }
-            let few = tx.pace.is_slow() || tx.is_shared(&this.seat);
+            let (slow, shared) = (tx.pace.is_slow(), tx.is_shared(&this.seat));
             let (Some(buf), Some(out)) = (&*guard, &mut tx.out) else {
                 return Err(EPIPE);
             };
-            out.ring.set_few(few);
+            out.ring.set_link(slow, shared);
             let piece = out.ring.piece();
             let spans = out.ring.write_spans(left.min(piece));
             let urgent_waits = flags & uapi::MSG_OOB != 0 && out.ring.urgent_busy();
             if spans.is_empty() || urgent_waits {
+                out.ring.set_stream();
                 tx.nospace = true;
                 return Ok(Written::Full);
             }

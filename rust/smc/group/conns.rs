@@ -10,7 +10,7 @@ use crate::{
 };
 use core::{
     mem::forget,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use kernel::{prelude::*, sync::Arc};
 use smc_proto::wire::types::AlertToken;
@@ -137,6 +137,7 @@ fn place(token: AlertToken) -> usize {
 pub(crate) struct Seat {
     group: Arc<Task<Group>>,
     token: AlertToken,
+    sent: AtomicBool,
 }
 
 impl Seat {
@@ -151,6 +152,7 @@ impl Seat {
         Some(Self {
             group: group.clone(),
             token,
+            sent: AtomicBool::new(false),
         })
     }
 
@@ -162,6 +164,12 @@ impl Seat {
     /// What the peer is to call the connection.
     pub(crate) fn token(&self) -> AlertToken {
         self.token
+    }
+
+    /// The connection sends; whether it has before. Any context.
+    pub(super) fn note_sent(&self) -> bool {
+        // Mostly it has, and nothing is to be written.
+        self.sent.load(Ordering::Relaxed) || self.sent.swap(true, Ordering::Relaxed)
     }
 
     /// From here on messages of the peer find `conn`. Any context.

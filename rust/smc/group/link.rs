@@ -32,8 +32,8 @@ use super::conns::Seat;
 const SEND_SLOTS: u16 = 64;
 /// Messages of the peer that may come before we have looked at one.
 const RECV_SLOTS: u16 = 48;
-/// How long a link counts as shared after another one has sent than before, in
-/// milliseconds.
+/// How long a link counts as shared after one has sent again behind another one, in
+/// milliseconds; and how long after the other one has begun it may be that.
 const SHARED_TIME: u32 = 1_000;
 
 /// What a message, or another request, is for: kept until it has left.
@@ -67,6 +67,8 @@ pub(crate) struct Link {
     sender: AtomicU32,
     /// When it was somebody else than before, in milliseconds.
     changed: AtomicU64,
+    /// When it last was one that had sent before, soon after, in milliseconds.
+    shared: AtomicU64,
 }
 
 impl Link {
@@ -88,6 +90,7 @@ impl Link {
             backlogged: AtomicBool::new(false),
             sender: AtomicU32::new(0),
             changed: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
         };
         Qp::new(&group.pd()?, sizes, link)
     }
@@ -108,7 +111,7 @@ impl Link {
         message: &[u8],
         confirm: bool,
     ) -> Result {
-        self.note_sender(0);
+        self.note_sender(0, true);
         self.llc_posted.fetch_add(1, Ordering::AcqRel);
         slot.post(message, None, Posted::Llc { confirm })
             .map_err(|(e, _)| {
@@ -117,16 +120,22 @@ impl Link {
             })
     }
 
-    fn note_sender(&self, token: u32) {
+    /// Who sends now, and whether it has sent before.
+    fn note_sender(&self, token: u32, again: bool) {
         if self.sender.swap(token, Ordering::Relaxed) != token {
-            self.changed.store(clc::now().0, Ordering::Relaxed);
+            let now = clc::now();
+            let before = Millis(self.changed.swap(now.0, Ordering::Relaxed));
+            // One that begins when another one is over has the link for itself.
+            if again && now < before.after(SHARED_TIME) {
+                self.shared.store(now.0, Ordering::Relaxed);
+            }
         }
     }
 
     /// Whether a connection that sends now is not alone in that. Any context.
     pub(crate) fn is_shared(&self, seat: &Seat) -> bool {
         self.sender.load(Ordering::Relaxed) != seat.token().0
-            || clc::now() < Millis(self.changed.load(Ordering::Relaxed)).after(SHARED_TIME)
+            || clc::now() < Millis(self.shared.load(Ordering::Relaxed)).after(SHARED_TIME)
     }
 
     /// Data have left the link, or never will. Any context.
@@ -177,7 +186,7 @@ pub(crate) fn cdc_slot<'a>(link: &'a QpRef<Link>, seat: &Seat) -> Result<CdcSlot
         }
     }
     if found.is_ok() {
-        link.note_sender(seat.token().0);
+        link.note_sender(seat.token().0, seat.note_sent());
     }
     found
 }
