@@ -35,7 +35,7 @@ impl Pieces {
         }
     }
 
-    /// Bytes of a piece: a power of two, and a quarter of the ring at least.
+    /// Bytes of a piece: a quarter of the ring at least.
     pub(super) const fn bytes(self, ring: RingSize) -> u32 {
         let quarter = ring.bytes() / 4;
         let part = match self {

@@ -86,7 +86,9 @@ fn long_streams_survive_every_pair_of_sizes() {
         for &peer in &sizes {
             let mut model = Model::new(local, peer, UrgentMode::Inline);
             let mut left = 5 * local.bytes().max(peer.bytes()) + 77;
+            let mut links = 0..;
             while left > 0 {
+                model.set_links(links.next().expect("it has no end") as u8);
                 left -= model.write(left.min(9973), false);
                 model.post(u32::MAX);
                 while model.execute() {}

@@ -137,6 +137,7 @@ fn place(token: AlertToken) -> usize {
 pub(crate) struct Seat {
     group: Arc<Task<Group>>,
     token: AlertToken,
+    /// It has sent something.
     sent: AtomicBool,
 }
 

@@ -321,6 +321,15 @@ impl Model {
         due
     }
 
+    /// Either end sees what its link is like: slow, shared; and a writer waits or not.
+    pub fn set_links(&mut self, how: u8) {
+        if how & 1 != 0 {
+            self.tx.set_stream();
+        }
+        self.tx.set_link(how & 2 != 0, how & 4 != 0);
+        self.rx.set_link(how & 8 != 0, how & 16 != 0);
+    }
+
     /// The sender takes a consumer cursor.
     pub fn acknowledge(&mut self) -> bool {
         let Some(cursor) = self.to_sender.pop_front() else {
@@ -376,7 +385,7 @@ impl Model {
             self.give_back(0);
         }
         loop {
-            let mut busy = self.post(u32::MAX);
+            let mut busy = self.post(self.tx.most(false));
             while self.execute() || self.complete() || self.deliver() {
                 busy = true;
             }
@@ -453,7 +462,7 @@ pub fn run_model(data: &[u8]) {
     let (local, peer) = (size(sizes), size(sizes >> 2));
     let mut model = Model::new(local, peer, mode);
     while !input.0.is_empty() {
-        match input.byte() % 18 {
+        match input.byte() % 19 {
             0..=2 => drop(model.write(input.length(local), false)),
             3 => drop(model.write(input.length(local), true)),
             4..=5 => drop(model.post(input.length(peer))),
@@ -468,6 +477,7 @@ pub fn run_model(data: &[u8]) {
             14 => model.fail_to_post(),
             16 => drop(model.take(input.length(peer))),
             17 => model.give_back(input.byte().into()),
+            18 => model.set_links(input.byte()),
             _ => {
                 let how = input.byte();
                 model.fail_over(
