@@ -34,7 +34,9 @@ modules() {
 			wait_listen 5000 && wait_listen 5001"
 }
 delay() { both "tc qdisc replace dev eth0 root netem delay $(($1 / 2))ms limit 10000"; }
-no_delay() { both "tc qdisc del dev eth0 root"; }
+# Not before the last frames have left: soft-RoCE takes one that goes with the queue of its
+# own host for the end of the link. A C client takes its key back after a connection.
+no_delay() { sleep 1; both "tc qdisc del dev eth0 root"; }
 
 # trips RTT CONNECT FIRST [N]: of a connection, in round trips: until connect(2) has
 # returned, and until the first byte is back; of N the fastest, since the machine may be
