@@ -83,7 +83,7 @@ impl TxRing {
     /// Bytes to the end of the piece of the peer's ring that is being written.
     const fn to_boundary(&self) -> u32 {
         let piece = self.pieces.bytes(self.peer());
-        piece - self.producer().offset() % piece
+        piece - (self.producer().offset() & (piece - 1))
     }
 
     /// Whether messages are to be few.

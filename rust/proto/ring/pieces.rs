@@ -35,7 +35,7 @@ impl Pieces {
         }
     }
 
-    /// Bytes of a piece: a quarter of the ring at least.
+    /// Bytes of a piece: a quarter of the ring at least, and a power of two.
     pub(super) const fn bytes(self, ring: RingSize) -> u32 {
         let quarter = ring.bytes() / 4;
         let part = match self {
@@ -77,6 +77,7 @@ mod tests {
                 for (is_stream, kib) in [(false, single), (true, stream)] {
                     let pieces = Pieces::of(slow, shared, is_stream);
                     assert_eq!(pieces.bytes(ring), kib << 10);
+                    assert!(pieces.bytes(ring).is_power_of_two());
                 }
             }
         }

@@ -402,7 +402,10 @@ impl RxRing {
         let needed = self.blocked || peer_sees < half;
         let due = match self.pieces {
             Pieces::Quarters => needed,
-            Pieces::Halves => self.consumed / step as u64 != self.reported / step as u64,
+            // Not in the same piece.
+            Pieces::Halves => {
+                self.consumed & !(step as u64 - 1) != self.reported & !(step as u64 - 1)
+            }
             Pieces::Wholes if step < half => needed && gained >= step,
             Pieces::Wholes => needed && gained >= half,
         };
