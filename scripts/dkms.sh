@@ -29,7 +29,7 @@ sources() {
 	echo COPYING
 	find Kbuild scripts/env.sh scripts/module.sh scripts/modprobe.conf rust -type f \
 		\( -path 'rust/proto/fuzz/*' -o -path 'rust/proto/tests/*' -o -path 'rust/proto/target/*' \) -prune -o \
-		-type f ! -name '*_generated.rs' -print | grep -vE '\.(o|ko|mod|cmd|rmeta)$'
+		-type f ! -name '*_generated.rs' -print | grep -vE '\.(o|ko|mod|cmd|rmeta|log)$'
 }
 
 v=$(version)

@@ -34,7 +34,7 @@ link_sources() {
 	mkdir -p "$farm"
 	find "$farm" -xtype l -delete
 	(cd "$TOP" && find Kbuild rust -type f \
-		\( -name Kbuild -o -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name bindgen_parameters \) \
+		\( -name Kbuild -o -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.lds' -o -name 'linker.sh' -o -name bindgen_parameters \) \
 		! -path 'rust/proto/fuzz/*' ! -path 'rust/proto/target/*') |
 	while read -r f; do
 		[ -L "$farm/$f" ] && continue
@@ -47,7 +47,7 @@ link_sources() {
 # that has been built. Kbuild makes anew what has changed since.
 carry_over() {
 	local f cmd
-	for f in rust/bindings/{bindings,helpers,layout}_generated.rs rust/helpers/helpers.o; do
+	for f in rust/bindings/{bindings,helpers,layout}_generated.rs; do
 		cmd=$(dirname "$f")/.$(basename "$f").cmd
 		[ -e "$1/$f" ] && [ -e "$1/$cmd" ] || continue
 		cp -p "$1/$f" "$farm/$f"
@@ -97,7 +97,7 @@ clippy)
 	link_sources
 	carry_over "$built"
 	# What it makes is not for use: without optimisation it makes that sooner.
-	kbuild CLIPPY=1 KRUSTFLAGS="-Dwarnings -Copt-level=0" modules ;;
+	kbuild CLIPPY=1 KRUSTFLAGS="-Dwarnings -Copt-level=0" KBUILD_SMC_LTO=n modules ;;
 doc)
 	kbuild modules
 	document ;;

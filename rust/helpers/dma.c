@@ -12,7 +12,7 @@
  * something smaller to try: nothing much is reclaimed, nobody is killed.  Somebody pays
  * for all buffers.
  */
-struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
+__rust_helper struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
 {
 	struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY |
 						__GFP_NOMEMALLOC | (zero ? __GFP_ZERO : 0),
@@ -23,13 +23,13 @@ struct page *smc_rs_helper_alloc_buffer_pages(unsigned int order, bool zero)
 	return page;
 }
 
-void *smc_rs_helper_vmalloc_buffer(size_t size, bool zero)
+__rust_helper void *smc_rs_helper_vmalloc_buffer(size_t size, bool zero)
 {
 	return __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY |
 				       __GFP_NOMEMALLOC | (zero ? __GFP_ZERO : 0));
 }
 
-void smc_rs_helper_free_buffer_pages(struct page *page, unsigned int order)
+__rust_helper void smc_rs_helper_free_buffer_pages(struct page *page, unsigned int order)
 {
 	unsigned long i;
 
@@ -37,40 +37,40 @@ void smc_rs_helper_free_buffer_pages(struct page *page, unsigned int order)
 		__free_page(page + i);
 }
 
-void *smc_rs_helper_page_address(struct page *page)
+__rust_helper void *smc_rs_helper_page_address(struct page *page)
 {
 	return page_address(page);
 }
 
 /* The page that `addr`, of a buffer, is in. */
-struct page *smc_rs_helper_buffer_page(const void *addr)
+__rust_helper struct page *smc_rs_helper_buffer_page(const void *addr)
 {
 	return is_vmalloc_addr(addr) ? vmalloc_to_page(addr) : virt_to_page(addr);
 }
 
-void smc_rs_helper_get_page(struct page *page)
+__rust_helper void smc_rs_helper_get_page(struct page *page)
 {
 	get_page(page);
 }
 
 /* Whether somebody else has a reference to the page. */
-bool smc_rs_helper_page_is_shared(const struct page *page)
+__rust_helper bool smc_rs_helper_page_is_shared(const struct page *page)
 {
 	return page_count(page) > 1;
 }
 
-bool smc_rs_helper_try_get_page(struct page *page)
+__rust_helper bool smc_rs_helper_try_get_page(struct page *page)
 {
 	return try_get_page(page);
 }
 
-void smc_rs_helper_put_page(struct page *page)
+__rust_helper void smc_rs_helper_put_page(struct page *page)
 {
 	put_page(page);
 }
 
 /* `table` for `len` bytes of pages at `addr`: one entry, or one a page. */
-int smc_rs_helper_buffer_sg_table(struct sg_table *table, void *addr, size_t len)
+__rust_helper int smc_rs_helper_buffer_sg_table(struct sg_table *table, void *addr, size_t len)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -90,25 +90,25 @@ int smc_rs_helper_buffer_sg_table(struct sg_table *table, void *addr, size_t len
 	return 0;
 }
 
-int smc_rs_helper_ib_dma_map_sgtable(struct ib_device *dev, struct sg_table *table,
-				     enum dma_data_direction direction)
+__rust_helper int smc_rs_helper_ib_dma_map_sgtable(struct ib_device *dev, struct sg_table *table,
+						   enum dma_data_direction direction)
 {
 	return ib_dma_map_sgtable_attrs(dev, table, direction, 0);
 }
 
-void smc_rs_helper_ib_dma_unmap_sgtable(struct ib_device *dev, struct sg_table *table,
-					enum dma_data_direction direction)
+__rust_helper void smc_rs_helper_ib_dma_unmap_sgtable(struct ib_device *dev, struct sg_table *table,
+						      enum dma_data_direction direction)
 {
 	ib_dma_unmap_sgtable_attrs(dev, table, direction, 0);
 }
 
-u64 smc_rs_helper_sg_dma_address(const struct scatterlist *sg)
+__rust_helper u64 smc_rs_helper_sg_dma_address(const struct scatterlist *sg)
 {
 	return sg_dma_address(sg);
 }
 
 /* Whether the CPU and the device may see different bytes without a sync. */
-bool smc_rs_helper_ib_dma_needs_sync(struct ib_device *dev, struct sg_table *table)
+__rust_helper bool smc_rs_helper_ib_dma_needs_sync(struct ib_device *dev, struct sg_table *table)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -122,8 +122,9 @@ bool smc_rs_helper_ib_dma_needs_sync(struct ib_device *dev, struct sg_table *tab
 }
 
 /* Of the `len` bytes from `off` on, for the CPU or for the device. */
-void smc_rs_helper_ib_dma_sync_range(struct ib_device *dev, struct sg_table *table, size_t off,
-				     size_t len, enum dma_data_direction direction, bool for_cpu)
+__rust_helper void smc_rs_helper_ib_dma_sync_range(struct ib_device *dev, struct sg_table *table,
+						   size_t off, size_t len,
+						   enum dma_data_direction direction, bool for_cpu)
 {
 	struct scatterlist *sg;
 	unsigned int i;

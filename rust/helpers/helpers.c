@@ -3,6 +3,8 @@
  * Inline functions and macros of the kernel as functions that Rust can call.
  * One file per header; each only calls what it is named after.
  */
+#include "helpers.h"
+
 #include "dma.c"
 #include "inet_hashtables.c"
 #include "iov.c"
@@ -23,7 +25,11 @@
 #include "rcupdate.c"
 #include "rdma.c"
 #include "spinlock.c"
-#include "trace.c"
 #include "utsname.c"
 #include "wait.c"
 #include "workqueue.c"
+
+/* An object of its own, as what it puts aside by assembler keeps functions from being inlined. */
+#ifdef __BINDGEN__
+#include "trace.c"
+#endif

@@ -8,7 +8,7 @@
 #include <net/tcp.h>
 
 /* Which connection a sock is: what sock_diag calls it by. */
-void smc_rs_helper_sk_diag_id(struct sock *sk, struct inet_diag_sockid *id)
+__rust_helper void smc_rs_helper_sk_diag_id(struct sock *sk, struct inet_diag_sockid *id)
 {
 	memset(id, 0, sizeof(*id));
 	id->idiag_sport = htons(READ_ONCE(sk->sk_num));
@@ -27,8 +27,8 @@ void smc_rs_helper_sk_diag_id(struct sock *sk, struct inet_diag_sockid *id)
 }
 
 /* The connection by that, if a file has it; held. */
-struct sock *smc_rs_helper_tcp_by_diag_id(struct net *net, const struct inet_diag_sockid *id,
-					  bool v6)
+__rust_helper struct sock *smc_rs_helper_tcp_by_diag_id(struct net *net,
+							const struct inet_diag_sockid *id, bool v6)
 {
 	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
 	const struct in6_addr *src = (const struct in6_addr *)id->idiag_src;
@@ -58,7 +58,7 @@ struct sock *smc_rs_helper_tcp_by_diag_id(struct net *net, const struct inet_dia
 	return NULL;
 }
 
-bool smc_rs_helper_sock_hold_not_zero(struct sock *sk)
+__rust_helper bool smc_rs_helper_sock_hold_not_zero(struct sock *sk)
 {
 	return refcount_inc_not_zero(&sk->sk_refcnt);
 }

@@ -5,22 +5,23 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
-sockptr_t smc_rs_helper_KERNEL_SOCKPTR(void *p)
+__rust_helper sockptr_t smc_rs_helper_KERNEL_SOCKPTR(void *p)
 {
 	return KERNEL_SOCKPTR(p);
 }
 
-int smc_rs_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
+__rust_helper int smc_rs_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 {
 	return copy_from_sockptr(dst, src, size);
 }
 
-size_t smc_rs_helper_copy_to_iter(const void *addr, size_t bytes, struct iov_iter *i)
+__rust_helper size_t smc_rs_helper_copy_to_iter(const void *addr, size_t bytes, struct iov_iter *i)
 {
 	return copy_to_iter(addr, bytes, i);
 }
 
-size_t smc_rs_helper_copy_from_iter_resident(void *addr, size_t bytes, struct iov_iter *i)
+__rust_helper size_t smc_rs_helper_copy_from_iter_resident(void *addr, size_t bytes,
+							   struct iov_iter *i)
 {
 	size_t n;
 
@@ -30,7 +31,8 @@ size_t smc_rs_helper_copy_from_iter_resident(void *addr, size_t bytes, struct io
 	return n;
 }
 
-size_t smc_rs_helper_copy_to_iter_resident(const void *addr, size_t bytes, struct iov_iter *i)
+__rust_helper size_t smc_rs_helper_copy_to_iter_resident(const void *addr, size_t bytes,
+							 struct iov_iter *i)
 {
 	size_t n;
 
@@ -40,7 +42,7 @@ size_t smc_rs_helper_copy_to_iter_resident(const void *addr, size_t bytes, struc
 	return n;
 }
 
-size_t smc_rs_helper_msg_data_left(struct msghdr *msg)
+__rust_helper size_t smc_rs_helper_msg_data_left(struct msghdr *msg)
 {
 	return msg_data_left(msg);
 }

@@ -2,7 +2,7 @@
 
 #include <linux/module.h>
 
-bool smc_rs_helper_module_try_get(struct module *module)
+__rust_helper bool smc_rs_helper_module_try_get(struct module *module)
 {
 	return try_module_get(module);
 }

@@ -16,54 +16,54 @@ extern void tcp_fastopen_smc_only(struct sock *sk, bool on) __weak;
 static void (* const smc_rs_fastopen_smc_only)(struct sock *sk, bool on) =
 	tcp_fastopen_smc_only;
 
-bool smc_rs_helper_tcp_has_fastopen_smc_only(void)
+__rust_helper bool smc_rs_helper_tcp_has_fastopen_smc_only(void)
 {
 	return READ_ONCE(smc_rs_fastopen_smc_only);
 }
 
-void smc_rs_helper_tcp_set_fastopen_smc_only(struct sock *sk, bool on)
+__rust_helper void smc_rs_helper_tcp_set_fastopen_smc_only(struct sock *sk, bool on)
 {
 	READ_ONCE(smc_rs_fastopen_smc_only)(sk, on);
 }
 
-int smc_rs_helper_sysctl_tcp_fastopen(const struct net *net)
+__rust_helper int smc_rs_helper_sysctl_tcp_fastopen(const struct net *net)
 {
 	return READ_ONCE(net->ipv4.sysctl_tcp_fastopen);
 }
 
-void smc_rs_helper_fastopen_queue_tune(struct sock *sk, int backlog)
+__rust_helper void smc_rs_helper_fastopen_queue_tune(struct sock *sk, int backlog)
 {
 	fastopen_queue_tune(sk, backlog);
 }
 
-bool smc_rs_helper_tcp_syn_data_acked(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_syn_data_acked(const struct sock *sk)
 {
 	return tcp_sk(sk)->syn_data_acked;
 }
 
 /* Whether a SYN with data had to be sent again. */
-bool smc_rs_helper_tcp_syn_was_lost(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_syn_was_lost(const struct sock *sk)
 {
 	return tcp_sk(sk)->fastopen_client_fail == TFO_SYN_RETRANSMITTED;
 }
 
-bool smc_rs_helper_sk_dead(const struct sock *sk)
+__rust_helper bool smc_rs_helper_sk_dead(const struct sock *sk)
 {
 	return sock_flag(sk, SOCK_DEAD);
 }
 
-bool smc_rs_helper_sk_port_is_bound(const struct sock *sk)
+__rust_helper bool smc_rs_helper_sk_port_is_bound(const struct sock *sk)
 {
 	return sk->sk_userlocks & SOCK_BINDPORT_LOCK;
 }
 
-u32 smc_rs_helper_sk_bound_interface(const struct sock *sk)
+__rust_helper u32 smc_rs_helper_sk_bound_interface(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_bound_dev_if);
 }
 
 /* The peer of a connection. */
-void smc_rs_helper_sk_peer(const struct sock *sk, struct in6_addr *addr, __be16 *port)
+__rust_helper void smc_rs_helper_sk_peer(const struct sock *sk, struct in6_addr *addr, __be16 *port)
 {
 	*port = inet_sk(sk)->inet_dport;
 #if IS_ENABLED(CONFIG_IPV6)
@@ -76,7 +76,7 @@ void smc_rs_helper_sk_peer(const struct sock *sk, struct in6_addr *addr, __be16 
 }
 
 /* ACKs wait for something to go with, for a while. The sock is locked. */
-void smc_rs_helper_inet_csk_enter_pingpong_mode(struct sock *sk)
+__rust_helper void smc_rs_helper_inet_csk_enter_pingpong_mode(struct sock *sk)
 {
 	inet_csk_enter_pingpong_mode(sk);
 }
@@ -85,14 +85,14 @@ void smc_rs_helper_inet_csk_enter_pingpong_mode(struct sock *sk)
  * Lets the ACK of what has come so far wait for something to go with, a tick of the
  * clock at most.  The sock is new.
  */
-void smc_rs_helper_tcp_ack_soon(struct sock *sk)
+__rust_helper void smc_rs_helper_tcp_ack_soon(struct sock *sk)
 {
 	inet_csk(sk)->icsk_delack_max = 1;
 	inet_csk_enter_pingpong_mode(sk);
 }
 
 /* Undoes it: for what comes next the sock delays ACKs as its listener says. It is locked. */
-void smc_rs_helper_tcp_ack_as(struct sock *sk, const struct sock *listener)
+__rust_helper void smc_rs_helper_tcp_ack_as(struct sock *sk, const struct sock *listener)
 {
 	inet_csk(sk)->icsk_delack_max = READ_ONCE(inet_csk(listener)->icsk_delack_max);
 	inet_csk_exit_pingpong_mode(sk);

@@ -6,7 +6,7 @@
 #include <net/tcp.h>
 
 /* Wakes who waits for `events`, and tells who wants a signal. */
-void smc_rs_helper_sk_wake(struct sock *sk, __poll_t events, bool all)
+__rust_helper void smc_rs_helper_sk_wake(struct sock *sk, __poll_t events, bool all)
 {
 	struct socket_wq *wq;
 
@@ -26,53 +26,53 @@ void smc_rs_helper_sk_wake(struct sock *sk, __poll_t events, bool all)
 }
 
 /* The next room in the send buffer is worth a signal. */
-void smc_rs_helper_sk_set_nospace(struct sock *sk)
+__rust_helper void smc_rs_helper_sk_set_nospace(struct sock *sk)
 {
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 }
 
 /* The file that the signal is for stays there under the lock. */
-void smc_rs_helper_sk_signal_urgent(struct sock *sk)
+__rust_helper void smc_rs_helper_sk_signal_urgent(struct sock *sk)
 {
 	read_lock_bh(&sk->sk_callback_lock);
 	sk_send_sigurg(sk);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
-bool smc_rs_helper_sk_urg_inline(const struct sock *sk)
+__rust_helper bool smc_rs_helper_sk_urg_inline(const struct sock *sk)
 {
 	return sock_flag(sk, SOCK_URGINLINE);
 }
 
 /* SO_LINGER in jiffies, or -1 if it is off. */
-long smc_rs_helper_sk_linger(const struct sock *sk)
+__rust_helper long smc_rs_helper_sk_linger(const struct sock *sk)
 {
 	return sock_flag(sk, SOCK_LINGER) ? READ_ONCE(sk->sk_lingertime) : -1;
 }
 
-bool smc_rs_helper_current_is_exiting(void)
+__rust_helper bool smc_rs_helper_current_is_exiting(void)
 {
 	return current->flags & PF_EXITING;
 }
 
-int smc_rs_helper_sk_err(const struct sock *sk)
+__rust_helper int smc_rs_helper_sk_err(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_err);
 }
 
-int smc_rs_helper_sock_error(struct sock *sk)
+__rust_helper int smc_rs_helper_sock_error(struct sock *sk)
 {
 	return sock_error(sk);
 }
 
 /* The first error stays. */
-void smc_rs_helper_sk_set_err(struct sock *sk, int err)
+__rust_helper void smc_rs_helper_sk_set_err(struct sock *sk, int err)
 {
 	cmpxchg(&sk->sk_err, 0, err);
 }
 
 /* As shutdown(2), on a connection that may have lost its file. */
-void smc_rs_helper_sk_shutdown(struct sock *sk, int how)
+__rust_helper void smc_rs_helper_sk_shutdown(struct sock *sk, int how)
 {
 	lock_sock(sk);
 	if (!sock_flag(sk, SOCK_DEAD) && sk->sk_state != TCP_CLOSE) {
@@ -82,48 +82,49 @@ void smc_rs_helper_sk_shutdown(struct sock *sk, int how)
 	release_sock(sk);
 }
 
-bool smc_rs_helper_tcp_is_corked(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_is_corked(const struct sock *sk)
 {
 	return tcp_sk(sk)->nonagle & TCP_NAGLE_CORK;
 }
 
-bool smc_rs_helper_tcp_is_nodelay(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_is_nodelay(const struct sock *sk)
 {
 	return tcp_sk(sk)->nonagle & TCP_NAGLE_OFF;
 }
 
-u32 smc_rs_helper_tcp_notsent_lowat(const struct sock *sk)
+__rust_helper u32 smc_rs_helper_tcp_notsent_lowat(const struct sock *sk)
 {
 	return tcp_notsent_lowat(tcp_sk(sk));
 }
 
-int smc_rs_helper_sk_peek_offset(const struct sock *sk, int flags)
+__rust_helper int smc_rs_helper_sk_peek_offset(const struct sock *sk, int flags)
 {
 	return sk_peek_offset(sk, flags);
 }
 
-void smc_rs_helper_sk_peek_offset_fwd(struct sock *sk, int bytes)
+__rust_helper void smc_rs_helper_sk_peek_offset_fwd(struct sock *sk, int bytes)
 {
 	sk_peek_offset_fwd(sk, bytes);
 }
 
-void smc_rs_helper_sk_peek_offset_bwd(struct sock *sk, int bytes)
+__rust_helper void smc_rs_helper_sk_peek_offset_bwd(struct sock *sk, int bytes)
 {
 	sk_peek_offset_bwd(sk, bytes);
 }
 
-int smc_rs_helper_sock_rcvlowat(const struct sock *sk, int waitall, int len)
+__rust_helper int smc_rs_helper_sock_rcvlowat(const struct sock *sk, int waitall, int len)
 {
 	return sock_rcvlowat(sk, waitall, len);
 }
 
-void smc_rs_helper_sock_poll_wait(struct file *file, struct socket *sock, poll_table *table)
+__rust_helper void smc_rs_helper_sock_poll_wait(struct file *file, struct socket *sock,
+						poll_table *table)
 {
 	sock_poll_wait(file, sock, table);
 }
 
 /* Bytes that are left to be read, for who has asked to be told. */
-void smc_rs_helper_msg_put_inq(const struct sock *sk, struct msghdr *msg, int inq)
+__rust_helper void smc_rs_helper_msg_put_inq(const struct sock *sk, struct msghdr *msg, int inq)
 {
 	if (tcp_sk(sk)->recvmsg_inq)
 		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
@@ -132,7 +133,7 @@ void smc_rs_helper_msg_put_inq(const struct sock *sk, struct msghdr *msg, int in
 }
 
 /* Announces `size` bytes, sent with MSG_ZEROCOPY, as copied and done with. */
-int smc_rs_helper_sk_zerocopy_copied(struct sock *sk, size_t size)
+__rust_helper int smc_rs_helper_sk_zerocopy_copied(struct sock *sk, size_t size)
 {
 	struct ubuf_info *uarg;
 
@@ -146,7 +147,7 @@ int smc_rs_helper_sk_zerocopy_copied(struct sock *sk, size_t size)
 	return 0;
 }
 
-bool smc_rs_helper_sk_has_messages(const struct sock *sk)
+__rust_helper bool smc_rs_helper_sk_has_messages(const struct sock *sk)
 {
 	return !skb_queue_empty_lockless(&sk->sk_error_queue);
 }

@@ -48,10 +48,9 @@ static bool smc_rs_each_addr6(struct net_device *dev,
 }
 
 /* The addresses of a device; whether `each` has said yes to one of them. */
-bool smc_rs_helper_netdev_any_addr(struct net_device *dev,
-				   bool (*each)(void *ctx, const u8 *addr, size_t len,
-						u8 prefix_len),
-				   void *ctx)
+__rust_helper bool smc_rs_helper_netdev_any_addr(struct net_device *dev, bool (*each)(void *ctx,
+						 const u8 *addr, size_t len, u8 prefix_len),
+						 void *ctx)
 {
 	bool found;
 
@@ -65,9 +64,9 @@ bool smc_rs_helper_netdev_any_addr(struct net_device *dev,
  * The addresses of the device that the route of a connection leads to; whether
  * `each` has said yes to one of them.
  */
-bool smc_rs_helper_sk_dev_any_addr(struct sock *sk,
-			      bool (*each)(void *ctx, const u8 *addr, size_t len, u8 prefix_len),
-			      void *ctx)
+__rust_helper bool smc_rs_helper_sk_dev_any_addr(struct sock *sk, bool (*each)(void *ctx,
+						 const u8 *addr, size_t len, u8 prefix_len),
+						 void *ctx)
 {
 	struct dst_entry *dst;
 	bool found = false;
@@ -181,8 +180,9 @@ static struct dst_entry *smc_rs_route_connect6(struct sock *sk, const struct soc
  * The route that connect() to `addr` would take, of a locked sock: its device,
  * with a reference, and this end's address, one of IPv4 mapped.
  */
-int smc_rs_helper_route_connect(struct sock *sk, const struct sockaddr *addr, int len,
-				struct net_device **dev, struct in6_addr *from, bool *local)
+__rust_helper int smc_rs_helper_route_connect(struct sock *sk, const struct sockaddr *addr, int len,
+					      struct net_device **dev, struct in6_addr *from,
+					      bool *local)
 {
 	const struct sockaddr_in *addr4 = (const struct sockaddr_in *)addr;
 	struct dst_entry *dst;
@@ -212,8 +212,8 @@ int smc_rs_helper_route_connect(struct sock *sk, const struct sockaddr *addr, in
 }
 
 /* The same of a connected sock; false if it has no route now. */
-bool smc_rs_helper_route_of(struct sock *sk, struct net_device **dev, struct in6_addr *from,
-			    bool *local)
+__rust_helper bool smc_rs_helper_route_of(struct sock *sk, struct net_device **dev,
+					  struct in6_addr *from, bool *local)
 {
 	struct dst_entry *dst = sk_dst_get(sk);
 
@@ -243,7 +243,7 @@ static struct net *net_of(const struct net_device *dev)
 }
 
 /* Whether one other host has the address, as far as the routing tables say. */
-bool smc_rs_helper_route_is_unicast(const struct net_device *dev, __be32 addr)
+__rust_helper bool smc_rs_helper_route_is_unicast(const struct net_device *dev, __be32 addr)
 {
 	struct net *net = net_of(dev);
 	bool unicast;
@@ -259,8 +259,8 @@ bool smc_rs_helper_route_is_unicast(const struct net_device *dev, __be32 addr)
  * Where packets from `saddr` to `daddr` go next: whether that is a gateway, and its
  * MAC address, which is asked for if it is not known.
  */
-int smc_rs_helper_route_next_hop(const struct net_device *dev, __be32 saddr, __be32 daddr,
-				 bool *gateway, bool *known, u8 *mac)
+__rust_helper int smc_rs_helper_route_next_hop(const struct net_device *dev, __be32 saddr,
+					       __be32 daddr, bool *gateway, bool *known, u8 *mac)
 {
 	struct flowi4 fl4 = { .saddr = saddr, .daddr = daddr };
 	struct net *net = net_of(dev);

@@ -4,24 +4,24 @@
 #include <net/smc.h>
 #include <net/tcp.h>
 
-bool smc_rs_helper_tcp_syn_smc(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_syn_smc(const struct sock *sk)
 {
 	return READ_ONCE(tcp_sk(sk)->syn_smc);
 }
 
-void smc_rs_helper_tcp_set_syn_smc(struct sock *sk, bool on)
+__rust_helper void smc_rs_helper_tcp_set_syn_smc(struct sock *sk, bool on)
 {
 	WRITE_ONCE(tcp_sk(sk)->syn_smc, on);
 }
 
 /* Whether the peer's SYN or SYN-ACK had the SMC option. */
-bool smc_rs_helper_tcp_peer_smc_ok(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_peer_smc_ok(const struct sock *sk)
 {
 	return tcp_sk(sk)->rx_opt.smc_ok;
 }
 
 /* Whether the peer has all that was sent, as far as is known. */
-bool smc_rs_helper_tcp_all_arrived(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_all_arrived(const struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 
@@ -32,14 +32,14 @@ bool smc_rs_helper_tcp_all_arrived(const struct sock *sk)
  * How often the SYN has been repeated; -1 if there is none that waits for its answer.
  * Before TCP sends one the counter is that of the last.
  */
-int smc_rs_helper_tcp_syn_repeats(const struct sock *sk)
+__rust_helper int smc_rs_helper_tcp_syn_repeats(const struct sock *sk)
 {
 	return sk->sk_state == TCP_SYN_SENT && tcp_sk(sk)->packets_out ?
 		       inet_csk(sk)->icsk_retransmits : -1;
 }
 
 /* How often a SYN is repeated before connect() fails. */
-int smc_rs_helper_tcp_max_syn_repeats(const struct sock *sk)
+__rust_helper int smc_rs_helper_tcp_max_syn_repeats(const struct sock *sk)
 {
 	const struct net *net = sock_net(sk);
 	int backoff = READ_ONCE(inet_csk(sk)->icsk_syn_retries) ? :
@@ -49,34 +49,34 @@ int smc_rs_helper_tcp_max_syn_repeats(const struct sock *sk)
 }
 
 /* Whether anything, which is the SYN on a new connection, had to be sent again. */
-bool smc_rs_helper_tcp_has_repeated(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_has_repeated(const struct sock *sk)
 {
 	return tcp_sk(sk)->total_retrans;
 }
 
 /* Whether a segment has come since the sock was made, or was last disconnected. */
-bool smc_rs_helper_tcp_was_answered(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_was_answered(const struct sock *sk)
 {
 	return READ_ONCE(tcp_sk(sk)->segs_in);
 }
 
-u32 smc_rs_helper_tcp_delivered(const struct sock *sk)
+__rust_helper u32 smc_rs_helper_tcp_delivered(const struct sock *sk)
 {
 	return tcp_sk(sk)->delivered;
 }
 
-u8 smc_rs_helper_tcp_defer_accept(const struct sock *sk)
+__rust_helper u8 smc_rs_helper_tcp_defer_accept(const struct sock *sk)
 {
 	return READ_ONCE(inet_csk(sk)->icsk_accept_queue.rskq_defer_accept);
 }
 
-void smc_rs_helper_tcp_set_smc_hs_congested(struct sock *sk,
-					    bool (*congested)(const struct sock *sk))
+__rust_helper void smc_rs_helper_tcp_set_smc_hs_congested(struct sock *sk,
+							  bool (*congested)(const struct sock *sk))
 {
 	WRITE_ONCE(tcp_sk(sk)->smc_hs_congested, congested);
 }
 
-bool smc_rs_helper_tcp_has_smc_hs_congested(const struct sock *sk)
+__rust_helper bool smc_rs_helper_tcp_has_smc_hs_congested(const struct sock *sk)
 {
 	return READ_ONCE(tcp_sk(sk)->smc_hs_congested);
 }
@@ -86,8 +86,8 @@ bool smc_rs_helper_tcp_has_smc_hs_congested(const struct sock *sk)
  * there is room for it, unless something else has to be read before it. TCP
  * has the header in front of it still.
  */
-u32 smc_rs_helper_tcp_first_bytes(const struct sock *child, const struct sk_buff *skb,
-				  u8 *buf, u32 len)
+__rust_helper u32 smc_rs_helper_tcp_first_bytes(const struct sock *child, const struct sk_buff *skb,
+						u8 *buf, u32 len)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
 	u32 off = th->doff * 4;
@@ -121,8 +121,8 @@ static int take_front(read_descriptor_t *desc, struct sk_buff *skb, unsigned int
  * and TCP has it in one piece, and takes as much of it as `parse` says, which is
  * called once at most, with the number of bytes.  The sock is locked.
  */
-void smc_rs_helper_tcp_take_front(struct sock *sk, u8 *buf, u32 len,
-				  u32 (*parse)(void *arg, u32 len), void *arg)
+__rust_helper void smc_rs_helper_tcp_take_front(struct sock *sk, u8 *buf, u32 len,
+						u32 (*parse)(void *arg, u32 len), void *arg)
 {
 	struct front front = { .buf = buf, .len = len, .parse = parse, .arg = arg };
 	read_descriptor_t desc = { .count = 1, .arg.data = &front };
@@ -130,18 +130,19 @@ void smc_rs_helper_tcp_take_front(struct sock *sk, u8 *buf, u32 len,
 	tcp_read_sock(sk, &desc, take_front);
 }
 
-const struct inet_connection_sock_af_ops *smc_rs_helper_icsk_af_ops(const struct sock *sk)
+__rust_helper const struct inet_connection_sock_af_ops *
+smc_rs_helper_icsk_af_ops(const struct sock *sk)
 {
 	return READ_ONCE(inet_csk(sk)->icsk_af_ops);
 }
 
-void smc_rs_helper_icsk_set_af_ops(struct sock *sk,
-				   const struct inet_connection_sock_af_ops *af_ops)
+__rust_helper void smc_rs_helper_icsk_set_af_ops(struct sock *sk,
+						 const struct inet_connection_sock_af_ops *af_ops)
 {
 	WRITE_ONCE(inet_csk(sk)->icsk_af_ops, af_ops);
 }
 
-bool smc_rs_helper_reqsk_queue_empty(const struct sock *sk)
+__rust_helper bool smc_rs_helper_reqsk_queue_empty(const struct sock *sk)
 {
 	return reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);
 }
@@ -150,43 +151,43 @@ bool smc_rs_helper_reqsk_queue_empty(const struct sock *sk)
  * A connection that waits for accept() outside of TCP's queue counts against
  * the backlog all the same; the queue's lock guards the counter.
  */
-void smc_rs_helper_sk_acceptq_added(struct sock *sk)
+__rust_helper void smc_rs_helper_sk_acceptq_added(struct sock *sk)
 {
 	spin_lock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
 	sk_acceptq_added(sk);
 	spin_unlock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
 }
 
-void smc_rs_helper_sk_acceptq_removed(struct sock *sk)
+__rust_helper void smc_rs_helper_sk_acceptq_removed(struct sock *sk)
 {
 	spin_lock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
 	sk_acceptq_removed(sk);
 	spin_unlock_bh(&inet_csk(sk)->icsk_accept_queue.rskq_lock);
 }
 
-void smc_rs_helper_tcp_have_smc_enable(void)
+__rust_helper void smc_rs_helper_tcp_have_smc_enable(void)
 {
 	static_branch_enable(&tcp_have_smc);
 }
 
-void smc_rs_helper_tcp_have_smc_disable(void)
+__rust_helper void smc_rs_helper_tcp_have_smc_disable(void)
 {
 	static_branch_disable(&tcp_have_smc);
 }
 
 /* Where the last small segment ended, for which Nagle's algorithm waits. */
-u32 smc_rs_helper_tcp_snd_sml(const struct sock *sk)
+__rust_helper u32 smc_rs_helper_tcp_snd_sml(const struct sock *sk)
 {
 	return tcp_sk(sk)->snd_sml;
 }
 
-void smc_rs_helper_tcp_set_snd_sml(struct sock *sk, u32 seq)
+__rust_helper void smc_rs_helper_tcp_set_snd_sml(struct sock *sk, u32 seq)
 {
 	tcp_sk(sk)->snd_sml = seq;
 }
 
 /* Lets nothing hold back what is sent next. The sock is locked. */
-u8 smc_rs_helper_tcp_set_push(struct sock *sk)
+__rust_helper u8 smc_rs_helper_tcp_set_push(struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(sk);
 	u8 old = tp->nonagle;
@@ -195,7 +196,7 @@ u8 smc_rs_helper_tcp_set_push(struct sock *sk)
 	return old;
 }
 
-void smc_rs_helper_tcp_restore_nonagle(struct sock *sk, u8 nonagle)
+__rust_helper void smc_rs_helper_tcp_restore_nonagle(struct sock *sk, u8 nonagle)
 {
 	tcp_sk(sk)->nonagle = nonagle;
 }

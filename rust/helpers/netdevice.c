@@ -3,23 +3,23 @@
 #include <linux/etherdevice.h>
 #include <linux/netdevice.h>
 
-void smc_rs_helper_dev_hold(struct net_device *dev)
+__rust_helper void smc_rs_helper_dev_hold(struct net_device *dev)
 {
 	dev_hold(dev);
 }
 
-void smc_rs_helper_dev_put(struct net_device *dev)
+__rust_helper void smc_rs_helper_dev_put(struct net_device *dev)
 {
 	dev_put(dev);
 }
 
-int smc_rs_helper_netdev_ifindex(const struct net_device *dev)
+__rust_helper int smc_rs_helper_netdev_ifindex(const struct net_device *dev)
 {
 	return READ_ONCE(dev->ifindex);
 }
 
 /* ETH_ALEN bytes; whether the device has such an address. */
-bool smc_rs_helper_netdev_mac(const struct net_device *dev, u8 *mac)
+__rust_helper bool smc_rs_helper_netdev_mac(const struct net_device *dev, u8 *mac)
 {
 	if (dev->addr_len != ETH_ALEN)
 		return false;

@@ -2,18 +2,19 @@
 
 #include <linux/netdevice.h>
 
-struct net_device *smc_rs_helper_netdev_notifier_info_to_dev(const struct netdev_notifier_info *info)
+__rust_helper struct net_device *
+smc_rs_helper_netdev_notifier_info_to_dev(const struct netdev_notifier_info *info)
 {
 	return netdev_notifier_info_to_dev(info);
 }
 
-struct net *smc_rs_helper_dev_net(const struct net_device *dev)
+__rust_helper struct net *smc_rs_helper_dev_net(const struct net_device *dev)
 {
 	return dev_net(dev);
 }
 
 /* The index of a device by its name, 0 if there is none. */
-int smc_rs_helper_netdev_index_by_name(struct net *net, const char *name)
+__rust_helper int smc_rs_helper_netdev_index_by_name(struct net *net, const char *name)
 {
 	struct net_device *dev;
 	int ifindex = 0;
@@ -30,9 +31,8 @@ int smc_rs_helper_netdev_index_by_name(struct net *net, const char *name)
  * What a device stands on, in the end: of several the first.  Tells `found` its
  * namespace and index, nothing if the device is not there.
  */
-void smc_rs_helper_netdev_base(struct net *net, int ifindex,
-			       void (*found)(void *ctx, struct net *net, int ifindex),
-			       void *ctx)
+__rust_helper void smc_rs_helper_netdev_base(struct net *net, int ifindex, void (*found)(void *ctx,
+					     struct net *net, int ifindex), void *ctx)
 {
 	struct net_device *dev, *lower;
 	struct list_head *iter;

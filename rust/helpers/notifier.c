@@ -2,7 +2,7 @@
 
 #include <linux/notifier.h>
 
-int smc_rs_helper_notifier_from_errno(int err)
+__rust_helper int smc_rs_helper_notifier_from_errno(int err)
 {
 	return notifier_from_errno(err);
 }

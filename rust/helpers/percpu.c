@@ -2,22 +2,22 @@
 
 #include <linux/percpu.h>
 
-u64 __percpu *smc_rs_helper_alloc_percpu_u64(size_t n)
+__rust_helper u64 __percpu *smc_rs_helper_alloc_percpu_u64(size_t n)
 {
 	return __alloc_percpu(array_size(n, sizeof(u64)), __alignof__(u64));
 }
 
-void smc_rs_helper_free_percpu_u64(u64 __percpu *counters)
+__rust_helper void smc_rs_helper_free_percpu_u64(u64 __percpu *counters)
 {
 	free_percpu(counters);
 }
 
-void smc_rs_helper_this_cpu_add_u64(u64 __percpu *counters, size_t i, u64 n)
+__rust_helper void smc_rs_helper_this_cpu_add_u64(u64 __percpu *counters, size_t i, u64 n)
 {
 	this_cpu_add(counters[i], n);
 }
 
-u64 smc_rs_helper_percpu_sum_u64(const u64 __percpu *counters, size_t i)
+__rust_helper u64 smc_rs_helper_percpu_sum_u64(const u64 __percpu *counters, size_t i)
 {
 	u64 sum = 0;
 	int cpu;

@@ -6,17 +6,17 @@
 #error "smc_rs needs CONFIG_TASKS_RCU on a preemptible kernel; BPF_SYSCALL, KPROBES and FUNCTION_TRACER select it"
 #endif
 
-void smc_rs_helper_rcu_read_lock(void)
+__rust_helper void smc_rs_helper_rcu_read_lock(void)
 {
 	rcu_read_lock();
 }
 
-void smc_rs_helper_rcu_read_unlock(void)
+__rust_helper void smc_rs_helper_rcu_read_unlock(void)
 {
 	rcu_read_unlock();
 }
 
-void smc_rs_helper_rcu_tasks_synchronize(void)
+__rust_helper void smc_rs_helper_rcu_tasks_synchronize(void)
 {
 	synchronize_rcu_tasks();
 }

@@ -2,12 +2,12 @@
 
 #include <linux/spinlock.h>
 
-void smc_rs_helper_spin_lock_bh(spinlock_t *lock)
+__rust_helper void smc_rs_helper_spin_lock_bh(spinlock_t *lock)
 {
 	spin_lock_bh(lock);
 }
 
-void smc_rs_helper_spin_unlock_bh(spinlock_t *lock)
+__rust_helper void smc_rs_helper_spin_unlock_bh(spinlock_t *lock)
 {
 	spin_unlock_bh(lock);
 }

@@ -3,7 +3,7 @@
 #include <linux/utsname.h>
 
 /* A name that is just being changed may come out as neither, but ends. */
-void smc_rs_helper_uts_nodename(u8 *to, size_t len)
+__rust_helper void smc_rs_helper_uts_nodename(u8 *to, size_t len)
 {
 	const char *name = init_utsname()->nodename;
 

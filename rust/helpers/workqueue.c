@@ -2,18 +2,18 @@
 
 #include <linux/workqueue.h>
 
-void smc_rs_helper_init_delayed_work(struct delayed_work *work, work_func_t func)
+__rust_helper void smc_rs_helper_init_delayed_work(struct delayed_work *work, work_func_t func)
 {
 	INIT_DELAYED_WORK(work, func);
 }
 
-struct workqueue_struct *smc_rs_helper_alloc_workqueue_unbound(const char *name,
-								 int max_active)
+__rust_helper struct workqueue_struct *smc_rs_helper_alloc_workqueue_unbound(const char *name,
+									     int max_active)
 {
 	return alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM, max_active, name);
 }
 
-void smc_rs_helper_init_work(struct work_struct *work, work_func_t func)
+__rust_helper void smc_rs_helper_init_work(struct work_struct *work, work_func_t func)
 {
 	INIT_WORK(work, func);
 }

@@ -14,6 +14,7 @@ mkdir -p "$tree/selftests" && cp "$SMC_RS_SELFTESTS"/config* "$tree/selftests/"
 export SMC_RS_BUILD=$tree/build
 # What is made here is not run: without optimisation it is there sooner.
 export KRUSTFLAGS=-Copt-level=0
+export KBUILD_SMC_LTO=n
 
 build() { "$tree/scripts/module.sh" modules "${1:-$SMC_RS_KDIR_BASE}" > "$SMC_RS_TEST_OUT/build.log" 2>&1; }
 made() { grep -oE '^  (RUSTC|CC|BINDGEN|GEN) .*' "$SMC_RS_TEST_OUT/build.log" | sed 's,.*/,,' | sort | xargs; }
@@ -42,7 +43,44 @@ kbuild_refuses() {
 
 overflow_checked() { grep -q overflow-checks=y "$(dirname "$("$tree/scripts/module.sh" path "$SMC_RS_KDIR_BASE")")/rust/.smc_rs.o.cmd"; }
 
-plan 9
+# A compiler or linker that says this of itself.
+fake() { printf '#!/bin/sh\ncase $1 in --print) echo %s;; *) echo "%s";; esac\n' "$SMC_RS_TEST_OUT/sysroot" "$2" > "$1" && chmod +x "$1"; }
+# linker WANT RUSTC'S_LLVM CLANG LD RUSTC'S_LD
+linker() {
+	local want=${1:+$SMC_RS_TEST_OUT/$1} own=$SMC_RS_TEST_OUT/sysroot/lib/rustlib/x/bin/gcc-ld got
+	mkdir -p "$own"
+	fake "$SMC_RS_TEST_OUT/rustc" "LLVM version: $2"
+	fake "$SMC_RS_TEST_OUT/clang" "Debian clang version $3 (1)"
+	fake "$SMC_RS_TEST_OUT/ld.lld" "Debian LLD $4 (compatible with GNU linkers)"
+	fake "$own/ld.lld" "LLD $5 (/rustc/abc)"
+	got=$(sh "$tree/rust/lto/linker.sh" "$SMC_RS_TEST_OUT"/{rustc,clang,ld.lld})
+	[ "$got" = "$want" ] || { echo "rustc $2, clang $3, lld $4 and $5: '$got', not '$want'"; return 1; }
+}
+linkers() {
+	local own=sysroot/lib/rustlib/x/bin/gcc-ld/ld.lld
+	linker ld.lld 19.1.7 19.1.7 19.1.7 19.1.7 &&
+		linker ld.lld 19.1.1 20.1.0 20.1.0 19.1.1 &&
+		linker $own 22.1.2 19.1.7 19.1.7 22.1.2 &&
+		linker '' 22.1.2 19.1.7 19.1.7 19.1.7 &&
+		linker '' 19.1.7 22.1.0 19.1.7 19.1.7
+}
+# The module of `make check` is optimised as a whole, where a linker can do that.
+helpers_called() { readelf -rW "$1" | grep -oE 'smc_rs_helper_(sk_state|spin_lock_bh|sock_put)|rust_helper_refcount_inc' | sort | uniq -c | grep .; }
+tools_linker() {
+	. "$tree/scripts/env.sh"
+	load_toolchain
+	sh "$tree/rust/lto/linker.sh" "$RUSTC" "clang$LLVM_SUFFIX" "ld.lld$LLVM_SUFFIX"
+}
+inlined() {
+	if [ -z "$(tools_linker)" ]; then
+		echo "no linker reads what rustc writes"
+		return "$KSFT_SKIP"
+	fi
+	! helpers_called "$SMC_RS_MODULE_BASE"
+}
+not_inlined() { helpers_called "$("$tree/scripts/module.sh" path "$SMC_RS_KDIR_BASE")" | wc -l | grep -x 4; }
+
+plan 12
 check "a first build" first
 check "a second one makes nothing" nothing
 check "the stack and an abstraction changed: only their crate" only \
@@ -51,6 +89,9 @@ check "the protocol changed: it and the stack" only rust/proto/smc_proto.rs "smc
 check "a helper changed: helpers, bindings and the stack" only rust/helpers/net_sock.c \
 	"helpers.o helpers_generated.rs smc_bindings.o smc_rs.o"
 check "overflow checks are on" overflow_checked
+check "a linker that reads what both compilers write" linkers
+check "helpers are part of what calls them" inlined
+check "without optimisation at link time they are not" not_inlined
 check "a kernel without CONFIG_SMC is refused" fake_kdir no-smc CONFIG_SMC "it needs CONFIG_SMC=m"
 check "by Kbuild itself as well" kbuild_refuses
 check "a kernel without CONFIG_RUST is refused" fake_kdir no-rust CONFIG_RUST "it needs CONFIG_RUST=y"
