@@ -4,7 +4,7 @@
 //! may see the stream, or write to it, until then. To the application it is as
 //! in TCP's SYN_SENT.
 
-use super::{fallback, Attachment, Phase};
+use super::{fallback, Active, Attachment, Phase};
 use crate::abstractions::{
     net::{
         errno::NetErrno,
@@ -160,33 +160,53 @@ pub(super) fn ioctl(this: &Arc<Attachment>, socket: Socket<'_>, request: Ioctl) 
 
 /// poll(2).
 pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
-    if let Some(conn) = this.smc() {
-        return conn::poll(&conn, socket, poll);
+    let phase = this.phase.lock().clone();
+    match phase {
+        Phase::Connecting(active) => poll_connecting(this, &active, socket, poll),
+        Phase::Smc(conn) => conn::poll(&conn, socket, poll),
+        Phase::Idle | Phase::Listening(_) | Phase::Plain => {
+            // In this order: what begins or is decided after TCP has been looked at wakes
+            // again.
+            let mask = poll.tcp(socket);
+            let phase = this.phase.lock().clone();
+            shown(&phase, mask, socket, poll)
+        }
     }
-    let attempts = || this.active().map_or(0, |active| active.attempts());
-    let (mask, phase) = loop {
-        let attempt = attempts();
-        // In this order: what is decided after TCP has been looked at wakes again.
+}
+
+/// As [`poll`], where connect() was under way.
+fn poll_connecting(
+    this: &Arc<Attachment>,
+    active: &Task<Active>,
+    socket: Socket<'_>,
+    poll: &Poll<'_>,
+) -> u32 {
+    loop {
+        let attempt = active.attempts();
         let mask = poll.tcp(socket);
         let phase = this.phase.lock().clone();
-        if matches!(&phase, Phase::Connecting(active) if active.is_astray()) {
+        if active.is_astray() && matches!(&phase, Phase::Connecting(_)) {
             return 0;
         }
         // Else what TCP has shown may be the end of a connection that was made anew.
-        if attempt == attempts() {
-            break (mask, phase);
+        if attempt == active.attempts() {
+            return shown(&phase, mask, socket, poll);
         }
-    };
+    }
+}
+
+/// What of `mask`, which TCP has shown, the socket shows in this phase.
+fn shown(phase: &Phase, mask: u32, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
     match phase {
         Phase::Connecting(_) => match socket.sock().state() {
             TcpState::Established | TcpState::Closing => mask & uapi::EPOLLERR,
             _ => mask,
         },
-        Phase::Listening(listener) if listener.has_connection(&listener) => {
+        Phase::Listening(listener) if listener.has_connection(listener) => {
             uapi::EPOLLIN | uapi::EPOLLRDNORM
         }
         Phase::Listening(_) => 0,
-        Phase::Smc(conn) => conn::poll(&conn, socket, poll),
+        Phase::Smc(conn) => conn::poll(conn, socket, poll),
         Phase::Idle => mask,
         Phase::Plain => poll.tcp(socket),
     }

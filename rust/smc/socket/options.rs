@@ -50,10 +50,12 @@ pub(super) fn set(
     if opt.level == SOL_SMC {
         return set_smc(this, opt, value);
     }
-    if let Some(conn) = this.smc() {
-        return conn::set_option(&conn, socket, opt, value);
-    }
-    let handshake = this.active().is_some_and(|active| active.is_connected());
+    let phase = this.phase.lock().clone();
+    let handshake = match phase {
+        Phase::Smc(conn) => return conn::set_option(&conn, socket, opt, value),
+        Phase::Connecting(active) => active.is_connected(),
+        Phase::Idle | Phase::Listening(_) | Phase::Plain => false,
+    };
     // Kernel TLS makes its operations from those of the first socket that asks for
     // it, whatever it answers: they may not be ours.
     let copies_operations = opt.level == SOL_TCP && opt.name == uapi::TCP_ULP && !this.is_plain();
