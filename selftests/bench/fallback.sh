@@ -9,10 +9,10 @@
 # The servers of both kinds of sockets are there at the same time, and each
 # round measures TCP and the others within half a minute, for a short while
 # each: a machine that is faster at one time than at another is so for all of
-# them.  The ratios are those to TCP in the same round; what counts is their
-# median.  For the times there is one connection of each kind in turn.  This
-# module fails below 0.97 of what TCP does, or above 1.10 of its times.  TCP is
-# there twice: how far that ratio is from 1 is what the machine adds.
+# them.  The ratios are those to TCP in the same round, which is there twice;
+# what counts is their median.  For the times there is one connection of each kind
+# in turn.  This module fails below 0.97 of what TCP does, or above 1.10 of its
+# times.  How far the one TCP is from the other is what the machine adds.
 #
 # SMC sockets are those of TCP programs with libpreload.so.
 #
@@ -168,12 +168,13 @@ show() {
 
 # value NAME METRIC: the median of its rounds
 value() { awk -F: -v name="$1" -v col=$(($2 + 3)) '$2 == name {print $col}' "$RAW" | middle; }
-# ratio NAME METRIC: the median of its ratios to TCP
+# ratio NAME METRIC: the median of its ratios to TCP, of which a round has two values; that
+# of TCP again is to the other one
 ratio() {
 	awk -F: -v name="$1" -v col=$(($2 + 3)) '
-		$2 == "TCP" {tcp[$1] = $col}
+		$2 == "TCP" || $2 == "TCP again" && name != $2 {tcp[$1] += $col; n[$1]++}
 		$2 == name {own[$1] = $col}
-		END {for (round in own) if (tcp[round]) print own[round] / tcp[round]}' "$RAW" | middle
+		END {for (round in own) if (tcp[round]) print own[round] * n[round] / tcp[round]}' "$RAW" | middle
 }
 
 table() {
