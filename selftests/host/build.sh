@@ -78,9 +78,25 @@ inlined() {
 	fi
 	! helpers_called "$SMC_RS_MODULE_BASE"
 }
+# The object of a link before must not be taken for this one's.
+link_fails() {
+	if [ -z "$(tools_linker)" ]; then
+		echo "no linker reads what rustc writes"
+		return "$KSFT_SKIP"
+	fi
+	local lds=$tree/rust/lto/sections.lds status
+	cp "$lds" "$SMC_RS_TEST_OUT/sections.lds"
+	cp "$(dirname "$SMC_RS_MODULE_BASE")/rust/lto/smc_rs_lto.o" \
+		"$(dirname "$("$tree/scripts/module.sh" path "$SMC_RS_KDIR_BASE")")/rust/lto/" || return 1
+	echo 'BROKEN {' >> "$lds"
+	KBUILD_SMC_LTO='' build
+	status=$?
+	cp "$SMC_RS_TEST_OUT/sections.lds" "$lds"
+	[ $status -ne 0 ] && grep 'smc_rs_lto.o\] Error' "$SMC_RS_TEST_OUT/build.log"
+}
 not_inlined() { helpers_called "$("$tree/scripts/module.sh" path "$SMC_RS_KDIR_BASE")" | wc -l | grep -x 4; }
 
-plan 12
+plan 13
 check "a first build" first
 check "a second one makes nothing" nothing
 check "the stack and an abstraction changed: only their crate" only \
@@ -92,6 +108,7 @@ check "overflow checks are on" overflow_checked
 check "a linker that reads what both compilers write" linkers
 check "helpers are part of what calls them" inlined
 check "without optimisation at link time they are not" not_inlined
+check "a link that fails is an error" link_fails
 check "a kernel without CONFIG_SMC is refused" fake_kdir no-smc CONFIG_SMC "it needs CONFIG_SMC=m"
 check "by Kbuild itself as well" kbuild_refuses
 check "a kernel without CONFIG_RUST is refused" fake_kdir no-rust CONFIG_RUST "it needs CONFIG_RUST=y"
