@@ -196,6 +196,56 @@ __rust_helper u8 smc_rs_helper_tcp_set_push(struct sock *sk)
 	return old;
 }
 
+/* Whether the first bytes of the stream are there, and were not sent yet. The sock is locked. */
+__rust_helper bool smc_rs_helper_tcp_holds_first(const struct sock *sk)
+{
+	return tcp_send_head(sk) && !tcp_sk(sk)->bytes_sent;
+}
+
+/* How many bytes the stream has that the peer has not acknowledged. The sock is locked. */
+__rust_helper u32 smc_rs_helper_tcp_unacked(const struct sock *sk)
+{
+	return tcp_sk(sk)->write_seq - tcp_sk(sk)->snd_una;
+}
+
+/*
+ * Sends what MSG_MORE holds back, as TCP does what has waited for the device. The sock is
+ * locked, by a process.
+ */
+__rust_helper void smc_rs_helper_tcp_push_held(struct sock *sk)
+{
+	if (!test_and_set_bit(TCP_TSQ_DEFERRED, &sk->sk_tsq_flags))
+		sock_hold(sk);
+	READ_ONCE(sk->sk_prot)->release_cb(sk);
+}
+
+/* As above for the ACK that is due, and waits for something to go with. */
+__rust_helper void smc_rs_helper_tcp_send_due_ack(struct sock *sk)
+{
+	if (inet_csk_ack_scheduled(sk))
+		__tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt, 0);
+}
+
+/*
+ * What waits for something to go with waits for a tick of the clock at most, and not for
+ * the 200 ms or more that TCP has set the timer to. The sock is locked.
+ */
+__rust_helper void smc_rs_helper_tcp_hurry(struct sock *sk)
+{
+	if (inet_csk(sk)->icsk_pending == ICSK_TIME_PROBE0)
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, 1, TCP_RTO_MAX);
+	else if (inet_csk_ack_scheduled(sk))
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_DACK, 1, TCP_RTO_MAX);
+}
+
+/* Whether what is sent stays on this host. The sock is locked. */
+__rust_helper bool smc_rs_helper_sk_is_local(struct sock *sk)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+
+	return dst && dst->dev->flags & IFF_LOOPBACK;
+}
+
 __rust_helper void smc_rs_helper_tcp_restore_nonagle(struct sock *sk, u8 nonagle)
 {
 	tcp_sk(sk)->nonagle = nonagle;

@@ -75,15 +75,25 @@ options() {
 	[ "$syn" -eq "$1" ] && [ "$synack" -eq "$2" ]
 }
 
-# A client that knows that it has no device says so with the ACK of TCP's handshake:
-# it comes with no frame more than TCP's, and nobody has waited for it.
-declined_at_once() {
+# first PATTERN N: in so many connections the first segment of the client's after its SYN,
+# as length, number of the first byte that it waits for, and first bytes, is such a one.
+first() {
 	local n
-	n=$(wire "tcp.port == $(port) && ip.src == $CLIENT && tcp.flags.syn == 0" tcp.stream tcp.len tcp.ack |
-		awk '!seen[$1]++ {print $2, $3}' | grep -cx '28 1')
-	echo "$n of $1 connections"
-	[ "$n" -eq "$1" ]
+	wire "tcp.port == $(port) && ip.src == $CLIENT && tcp.flags.syn == 0" tcp.stream tcp.len tcp.ack tcp.payload |
+		awk '!seen[$1]++ {print $2, $3, substr($4, 1, 10)}' > "$SMC_RS_TEST_OUT/first"
+	n=$(grep -cxE "$1" "$SMC_RS_TEST_OUT/first")
+	echo "$n of $2 connections"
+	[ "$n" -eq "$2" ] || { cat "$SMC_RS_TEST_OUT/first"; return 1; }
 }
+# speaks SERVER_FAMILY PATTERN: clients that say something as soon as they are connected
+speaks() {
+	serve "$1" 3 && on -t 40 client "turns \$PEER 3 43:$(port)" && first "$2" 3
+}
+# A client that knows that it has no device says so with the ACK of TCP's handshake, and
+# what its application says first goes with both: two frames less than it would take.
+declines_with_first() { speaks 43 '128 1 e2d4c3d904'; }
+# So does the ACK alone where the server has no SMC.
+acknowledges_with_first() { speaks 2 '100 1 .*'; }
 
 # Where segments are signed TCP does not gather frames from pages, and a Decline cannot
 # leave in softirq: it comes from a thread, whatever the application waits in, and before
@@ -145,19 +155,142 @@ work() {
 		echo "queued: $(cat "$SMC_RS_TEST_OUT/work")" && [ "$(cat "$SMC_RS_TEST_OUT/work")" "$@" ]
 }
 
-# What the application sends first waits for nothing either: Nagle's algorithm does not
-# see the Decline. It is on the wire before the server can acknowledge that, which is
-# 200 ms later; of three connections one is enough, as the machine may be slow.
+# One that waits for the server first sends the Decline alone, and what it says then waits
+# for nothing either: Nagle's algorithm does not see the Decline. It is on the wire before
+# the server can acknowledge that, which is 200 ms later; of three connections one is
+# enough, as the machine may be slow.
+WAITS_FIRST='import select, socket, sys
+for i in range(3):
+	s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+	p = select.poll()
+	p.register(s, select.POLLIN)
+	assert p.poll(0) == []
+	s.sendall(b"hello")
+	assert s.recv(5, socket.MSG_WAITALL) == b"hello"
+	s.close()'
 not_held_back() {
 	both 'tc qdisc replace dev eth0 root netem delay 200ms' && serve 43 3 &&
-		on -t 40 client "stream client 43 0 \$PEER $(port) 3 5"
+		on -t 40 client "LD_PRELOAD=$SMC_RS_PROGS/libpreload.so python3 -c '$WAITS_FIRST' \$PEER $(port)"
 	local status=$?
 	both 'tc qdisc del dev eth0 root' && [ $status -eq 0 ] || return 1
 	wire "tcp.port == $(port)" tcp.stream ip.src tcp.len tcp.ack |
 		awk -v client="$CLIENT" '
 			$2 == client { if ($3 == 5) { n++; if (!acked[$1]) early++ } next }
 			$4 >= 29 { acked[$1] = 1 }
-			END { print early + 0 " of " n " before an ACK of the Decline"; exit !(n >= 3 && early) }'
+			END { print early + 0 " of " n " before an ACK of the Decline"; exit !(n >= 3 && early) }' &&
+		first '28 1 e2d4c3d904' 3
+}
+
+# Where the server speaks first the client's ACK, or Decline, is not kept back, however the
+# application waits: it has the server's bytes after two round trips, as with TCP.
+GREETS='import socket, sys, threading
+l = socket.create_server(("", int(sys.argv[1])))
+def greet(s):
+	s.sendall(b"hello")
+	s.recv(1)
+	s.close()
+while True:
+	threading.Thread(target=greet, args=(l.accept()[0],)).start()'
+GREETED='import errno, select, socket, sys, time
+from select import POLLIN, POLLOUT, EPOLLIN, EPOLLOUT, EPOLLET
+def connected():
+	s = socket.create_connection(address)
+	return s
+def begun():
+	s = socket.socket()
+	s.setblocking(False)
+	assert s.connect_ex(address) == errno.EINPROGRESS
+	return s
+def asks(s, *events):
+	p = select.poll()
+	for e in events:
+		p.register(s, e)
+		assert p.poll(5000)
+	return s
+def watches(s, *events):
+	p = select.epoll()
+	p.register(s, events[0])
+	for e in events:
+		p.modify(s, e)
+		assert p.poll(5)
+	return s
+def edges(s):
+	p = select.epoll()
+	p.register(s, EPOLLIN | EPOLLOUT | EPOLLET)
+	while not p.poll(5)[0][1] & EPOLLIN:
+		pass
+	return s
+def selects(s):
+	assert select.select([s], [s], [], 5)[1] and select.select([s], [], [], 5)[0]
+	return s
+def blocks(s):
+	s.setblocking(True)
+	return s
+def nothing(s, *events):
+	if events:
+		asks(s, *events)
+	time.sleep(0.3)
+	s.setblocking(False)
+	return s
+def option(s):
+	s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+	return s
+ways = {
+	"recv": connected,
+	"recv, before it is connected": lambda: blocks(begun()),
+	"an option, recv": lambda: option(connected()),
+	"poll": lambda: asks(connected(), POLLIN),
+	"poll, before it is connected": lambda: asks(begun(), POLLIN),
+	"poll, then poll": lambda: asks(begun(), POLLOUT, POLLIN),
+	"select, both ways": lambda: selects(begun()),
+	"epoll": lambda: watches(connected(), EPOLLIN),
+	"epoll, before it is connected": lambda: watches(begun(), EPOLLIN),
+	"epoll, then epoll": lambda: watches(begun(), EPOLLIN | EPOLLOUT, EPOLLIN),
+	"epoll of changes": lambda: edges(begun()),
+}
+# Where it does nothing for one and a half of them more, these have come.
+idle = {
+	"nothing": lambda: nothing(connected()),
+	"nothing, after poll": lambda: nothing(begun(), POLLOUT),
+}
+for port in sys.argv[2:]:
+	address = sys.argv[1], int(port)
+	ways["recv"]().recv(1)
+	for name, way in ways.items():
+		took = time.monotonic()
+		assert way().recv(5, socket.MSG_WAITALL) == b"hello"
+		took = time.monotonic() - took
+		print("%s: %s: %.2f round trips" % (port, name, took / 0.2), flush=True)
+		assert round(took / 0.2) == 2
+	for way in idle.values():
+		assert way().recv(5) == b"hello"'
+# A connection that its client resets at once has been there.
+RESETS='import socket, struct, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+s.close()'
+ACCEPTS='import socket, sys
+l = socket.create_server(("", int(sys.argv[1])))
+l.settimeout(20)
+l.accept()
+print("accepted")'
+reset_at_once() {
+	local as=LD_PRELOAD=$SMC_RS_PROGS/libpreload.so
+	on -t 40 server "python3 -c '$ACCEPTS' 5172 > /tmp/a0 & $as python3 -c '$ACCEPTS' 5173 > /tmp/a1 &
+		wait_listen 5172 && wait_listen 5173" &&
+		on -t 40 client "$as python3 -c '$RESETS' \$PEER 5172 && $as python3 -c '$RESETS' \$PEER 5173" &&
+		on -t 40 server 'wait_for 20 grep accepted /tmp/a0 && wait_for 20 grep accepted /tmp/a1'
+}
+greeted() {
+	local as=LD_PRELOAD=$SMC_RS_PROGS/libpreload.so status
+	on -t 40 server "python3 -c '$GREETS' 5170 & echo \$! > /tmp/greets
+		$as python3 -c '$GREETS' 5171 & echo \$! >> /tmp/greets
+		wait_listen 5170 && wait_listen 5171" &&
+		both 'tc qdisc replace dev eth0 root netem delay 100ms' &&
+		on -t 90 client "python3 -c '$GREETED' \$PEER 5170 && echo SMC && $as python3 -c '$GREETED' \$PEER 5170 5171"
+	status=$?
+	on server 'kill $(cat /tmp/greets)'
+	both 'tc qdisc del dev eth0 root' && return $status
 }
 
 # connect() over IPv4 starts TCP's timers and no other one, though SYNs with the SMC option
@@ -198,23 +331,28 @@ at_once() {
 # SERVER_MODULE CLIENT_MODULE
 roles=("smc_rs smc_rs" "smc smc_rs" "smc_rs smc")
 
-plan $((7 * ${#roles[@]} + 7 + 8))
+plan $((7 * ${#roles[@]} + 11 + 8))
 for r in "${roles[@]}"; do
 	server=${r% *} client=${r#* }
 	check "server $server, client $client" modules "$server" "$client"
 	check "$r: a TCP client: the peer has no SMC" two 43 2 "$(times 2 $PEER_NO_SMC)" ''
 	check "$r: a TCP server: the peer has no SMC" two 2 43 '' "$(times 2 $PEER_NO_SMC)"
 	check "$r: it was offered SMC" options 2 0
+	if [ "$client" != smc ]; then
+		check "$r: what the client says first is the ACK of the SYN-ACK" acknowledges_with_first
+	fi
 	check "$r: both, without a device" two 43 43 "$(times 2 $PEER_DECLINED)" "$(times 2 $NO_DEVICE)"
 	check "$r: both have said that they have SMC" options 2 2
 	if [ "$client" != smc ]; then
-		check "$r: the Decline is the ACK of the SYN-ACK" declined_at_once 2
+		check "$r: the Decline is the ACK of the SYN-ACK, and goes with what the client says" declines_with_first
 		check "$r: where segments are signed, whatever waits" signed
 	fi
 	case $r in
 	"smc_rs smc_rs")
 		check "$r: no thread but accept()'s" work -eq 0
-		check "$r: what the client sends first waits for no ACK" not_held_back
+		check "$r: what a client says that waits first waits for no ACK" not_held_back
+		check "$r: the server's first words take two round trips" greeted
+		check "$r: a client that resets its connection at once" reset_at_once
 		;;
 	"smc_rs smc") check "$r: a thread, that waits for nobody" work -gt 0 ;;
 	esac

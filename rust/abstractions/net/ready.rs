@@ -9,7 +9,11 @@
 //!
 //! C header: [`include/linux/bvec.h`](srctree/include/linux/bvec.h)
 
-use super::{attach::EventSock, errno::NetErrno, sock};
+use super::{
+    attach::EventSock,
+    errno::NetErrno,
+    sock::{self, SockGuard},
+};
 use core::mem::zeroed;
 use kernel::{page::Page, prelude::*};
 use smc_bindings as bindings;
@@ -43,15 +47,33 @@ impl ReadyMessage {
     }
 }
 
+/// When the first bytes of a stream leave.
+#[derive(Clone, Copy)]
+pub(crate) enum First {
+    /// At once.
+    AtOnce,
+    /// So many of them go with what the application sends first, or when
+    /// [`SockGuard::push_first`] is called; at the latest when TCP does not wait any longer
+    /// for more, after 200 ms or so.
+    Held(u32),
+}
+
 impl EventSock<'_> {
-    /// Sends `message`, or nothing of it. Softirq or process context.
+    /// Whether the peer is on this host.
+    pub(crate) fn is_local(&self) -> bool {
+        // SAFETY: alive and locked, by the type of `self`.
+        unsafe { bindings::sk_is_local(self.as_ptr()) }
+    }
+
+    /// Makes `message` the first bytes of the stream, or nothing of it. Softirq or process
+    /// context.
     ///
     /// # Errors
     ///
     /// `EPIPE` if no file has the sock any more, `EOPNOTSUPP` if the device wants its
     /// frames in one piece, `ENOBUFS` if there is no room (the stream is broken then,
     /// unless nothing was sent before), else TCP's.
-    pub(crate) fn send_ready(&self, message: &ReadyMessage) -> Result {
+    pub(crate) fn send_first(&self, message: &ReadyMessage, first: First) -> Result<First> {
         let sk = self.as_ptr();
         // SAFETY: the sock is alive and locked, by the type of `self`.
         unsafe {
@@ -62,9 +84,10 @@ impl EventSock<'_> {
                 return Err(NetErrno::OpNotSupp.into());
             }
         }
+        let len = u32::try_from(message.len)?;
         let vec = bindings::bio_vec {
             bv_page: message.page.as_ptr().cast(),
-            bv_len: u32::try_from(message.len)?,
+            bv_len: len,
             bv_offset: 0,
         };
         // SAFETY: all-zero bytes are a valid `struct msghdr`.
@@ -80,10 +103,46 @@ impl EventSock<'_> {
             let source = bindings::ITER_SOURCE;
             bindings::iov_iter_bvec(&mut msg.msg_iter, source, &vec, 1, message.len);
             let mask = bindings::sk_swap_allocation(sk, bindings::GFP_ATOMIC);
-            let n = sock::push(sk, &mut msg, message.len);
+            let n = match first {
+                First::AtOnce => sock::push(sk, &mut msg, message.len),
+                First::Held(_) => {
+                    msg.msg_flags |= bindings::MSG_MORE;
+                    sock::put(sk, &mut msg, message.len)
+                }
+            };
             bindings::sk_swap_allocation(sk, mask);
             n
         };
-        sock::all_sent(n, message.len)
+        sock::all_sent(n, message.len)?;
+        Ok(match first {
+            First::AtOnce => First::AtOnce,
+            First::Held(before) => First::Held(before + len),
+        })
+    }
+}
+
+impl SockGuard<'_> {
+    /// What is held back leaves at the next tick of the clock, if nothing comes before.
+    pub(crate) fn hurry(&self) {
+        // SAFETY: a TCP sock, alive and locked.
+        unsafe { bindings::tcp_hurry(self.as_ptr()) };
+    }
+
+    /// Sends the first `len` bytes of the stream, which [`EventSock::send_first`] has put
+    /// there, if they were not sent yet, and the ACK that is due. What the application
+    /// sends next does not wait for their ACK.
+    pub(crate) fn push_first(&self, len: u32) {
+        let sk = self.as_ptr();
+        // SAFETY: a TCP sock, alive and locked.
+        unsafe {
+            if len != 0 && bindings::tcp_holds_first(sk) {
+                let small = bindings::tcp_snd_sml(sk);
+                bindings::tcp_push_held(sk);
+                if bindings::tcp_unacked(sk) == len {
+                    bindings::tcp_set_snd_sml(sk, small);
+                }
+            }
+            bindings::tcp_send_due_ack(sk);
+        }
     }
 }

@@ -426,13 +426,26 @@ pub(super) unsafe fn push(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        // The application's time stamps are not for what it has not sent.
-        let tsflags = bindings::sk_swap_tsflags(sk, 0);
         let nonagle = bindings::tcp_set_push(sk);
         let small = bindings::tcp_snd_sml(sk);
-        let n = bindings::tcp_sendmsg_locked(sk, msg, len);
+        let n = put(sk, msg, len);
         bindings::tcp_set_snd_sml(sk, small);
         bindings::tcp_restore_nonagle(sk, nonagle);
+        n
+    }
+}
+
+/// Puts `msg` into the stream, as something of ours; what tcp_sendmsg_locked() returns.
+///
+/// # Safety
+///
+/// As of [`push`].
+pub(super) unsafe fn put(sk: *mut bindings::sock, msg: &mut bindings::msghdr, len: usize) -> c_int {
+    // SAFETY: by this function's contract.
+    unsafe {
+        // The application's time stamps are not for what it has not sent.
+        let tsflags = bindings::sk_swap_tsflags(sk, 0);
+        let n = bindings::tcp_sendmsg_locked(sk, msg, len);
         bindings::sk_swap_tsflags(sk, tsflags);
         n
     }

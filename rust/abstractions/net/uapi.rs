@@ -40,6 +40,8 @@ pub(crate) const EPOLLIN: u32 = bindings::EPOLLIN;
 pub(crate) const EPOLLRDNORM: u32 = bindings::EPOLLRDNORM;
 /// `EPOLLRDHUP`.
 pub(crate) const EPOLLRDHUP: u32 = bindings::EPOLLRDHUP;
+/// `EPOLLET`.
+pub(crate) const EPOLLET: u32 = bindings::EPOLLET;
 /// `EPOLLOUT`.
 pub(crate) const EPOLLOUT: u32 = bindings::EPOLLOUT;
 /// `EPOLLWRNORM`.
@@ -71,6 +73,14 @@ pub(crate) const SOL_SMC: c_int = bindings::SOL_SMC as c_int;
 /// `SMC_LIMIT_HS`, of `SOL_SMC`.
 pub(crate) const SMC_LIMIT_HS: c_int = bindings::SMC_LIMIT_HS as c_int;
 
+/// `TCP_KEEPCNT`, of `SOL_TCP`.
+pub(crate) const TCP_KEEPCNT: c_int = bindings::TCP_KEEPCNT as c_int;
+/// `TCP_KEEPIDLE`, of `SOL_TCP`.
+pub(crate) const TCP_KEEPIDLE: c_int = bindings::TCP_KEEPIDLE as c_int;
+/// `TCP_KEEPINTVL`, of `SOL_TCP`.
+pub(crate) const TCP_KEEPINTVL: c_int = bindings::TCP_KEEPINTVL as c_int;
+/// `TCP_USER_TIMEOUT`, of `SOL_TCP`.
+pub(crate) const TCP_USER_TIMEOUT: c_int = bindings::TCP_USER_TIMEOUT as c_int;
 /// `TCP_NODELAY`, of `SOL_TCP`.
 pub(crate) const TCP_NODELAY: c_int = bindings::TCP_NODELAY as c_int;
 /// `TCP_CORK`, of `SOL_TCP`.

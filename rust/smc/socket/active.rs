@@ -10,6 +10,7 @@ use super::{
     client::{End, Io, Step},
     fallback,
     option::{self, SynOption},
+    quiet,
     syn::Syn,
     Attachment, Phase, HANDSHAKES,
 };
@@ -229,7 +230,8 @@ impl Active {
             }
             TcpState::Established | TcpState::Closing => {
                 self.on_no_option(sock);
-                fallback::to_plain_connected(&self.owner, sock, Reason::PeerNoSmc);
+                let ack = quiet::first_bytes(&self.owner, sock, self.has_thread());
+                fallback::to_plain_connected(&self.owner, sock, Reason::PeerNoSmc, ack);
             }
             TcpState::Close if self.on_syn_closed(sock, task) => {}
             // What the application sees of it is TCP's.
@@ -243,19 +245,14 @@ impl Active {
         let Some(foreseen) = &self.foreseen else {
             return false;
         };
-        // A thread in connect() gets the sock's lock when all of this is over, whatever it
-        // comes to, and can be on its way there meanwhile. Others look without the lock,
-        // and are woken when there is something to be seen.
-        if self.has_thread() {
-            sock.default_state_change();
-        }
-        if sock.send_ready(&foreseen.decline).is_err() {
-            // The first bytes of the stream: nothing went.
+        let when = quiet::first_bytes(&self.owner, sock, self.has_thread());
+        let Ok(sent) = sock.send_first(&foreseen.decline, when) else {
+            // Nothing of it.
             return false;
-        }
+        };
         // It is the ACK of the SYN-ACK, too.
         sock.delay_acks();
-        fallback::to_plain_connected(&self.owner, sock, foreseen.fallback.reason);
+        fallback::to_plain_connected(&self.owner, sock, foreseen.fallback.reason, sent);
         true
     }
 

@@ -4,7 +4,7 @@
 
 use super::{
     active::{Active, Progress},
-    fallback, syn, Attachment, Phase,
+    fallback, quiet, syn, Attachment, Phase,
 };
 use crate::{
     abstractions::{
@@ -47,7 +47,10 @@ pub(super) fn connect(
         match done {
             Ok(_) if active.is_connected() => {}
             // A plain connection.
-            Ok(_) => return done,
+            Ok(_) => {
+                quiet::hurry(this, socket);
+                return done;
+            }
             Err(e) => {
                 if !nonblock {
                     active.set_threaded(false, &active);
@@ -104,6 +107,7 @@ fn begin(
                 // It has become a plain one meanwhile.
                 return Ok(None);
             }
+            this.quiet.reset();
             active.offer_smc(&locked, &active);
             if let Some(proof) = smc_only {
                 proof.set(&locked, true);

@@ -4,7 +4,7 @@
 //! may see the stream, or write to it, until then. To the application it is as
 //! in TCP's SYN_SENT.
 
-use super::{fallback, Active, Attachment, Phase};
+use super::{fallback, quiet, Active, Attachment, Phase};
 use crate::abstractions::{
     net::{
         errno::NetErrno,
@@ -26,10 +26,19 @@ use kernel::{
 };
 use smc_proto::wire::clc::Reason;
 
-/// Waits until connect() is over, one way or the other.
-fn wait_decided(this: &Arc<Attachment>, socket: Socket<'_>, timeout: c_long) -> Result {
+/// Waits until connect() is over, one way or the other, for an operation that sends
+/// something then, or does not.
+fn wait_decided(
+    this: &Arc<Attachment>,
+    socket: Socket<'_>,
+    timeout: c_long,
+    sends: bool,
+) -> Result {
     match socket.wait(Share::All, timeout, || !this.is_undecided(socket.sock())) {
-        Waited::Done(_) => Ok(()),
+        Waited::Done(_) => {
+            quiet::end(this, socket, sends);
+            Ok(())
+        }
         Waited::TimedOut => Err(EAGAIN),
         Waited::Signal(left) => Err(Socket::interrupted(left)),
     }
@@ -63,7 +72,7 @@ pub(super) fn send(this: &Arc<Attachment>, socket: Socket<'_>, msg: &Message<'_>
             if nonblock && fastopen {
                 return Err(NetErrno::Already.into());
             }
-            wait_decided(this, socket, socket.sock().sndtimeo(nonblock))?;
+            wait_decided(this, socket, socket.sock().sndtimeo(nonblock), true)?;
         } else if fastopen {
             fallback::give_up(this, socket.sock(), Reason::OptionUnsupported);
         }
@@ -93,7 +102,7 @@ pub(super) fn recv(
     let conn = decided(this, || {
         if this.is_undecided(socket.sock()) && !errors {
             let nonblock = flags & uapi::MSG_DONTWAIT as c_int != 0;
-            wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
+            wait_decided(this, socket, socket.sock().rcvtimeo(nonblock), false)?;
         }
         Ok(())
     })?;
@@ -119,7 +128,7 @@ pub(super) fn splice_read(
 ) -> Result<isize> {
     if this.is_undecided(socket.sock()) {
         let nonblock = splice.is_nonblocking(socket);
-        wait_decided(this, socket, socket.sock().rcvtimeo(nonblock))?;
+        wait_decided(this, socket, socket.sock().rcvtimeo(nonblock), false)?;
     }
     match this.smc() {
         Some(conn) => {
@@ -164,12 +173,13 @@ pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) 
     match phase {
         Phase::Connecting(active) => poll_connecting(this, &active, socket, poll),
         Phase::Smc(conn) => conn::poll(&conn, socket, poll),
-        Phase::Idle | Phase::Listening(_) | Phase::Plain => {
+        Phase::Plain => quiet::poll(this, socket, poll),
+        Phase::Idle | Phase::Listening(_) => {
             // In this order: what begins or is decided after TCP has been looked at wakes
             // again.
             let mask = poll.tcp(socket);
             let phase = this.phase.lock().clone();
-            shown(&phase, mask, socket, poll)
+            shown(this, &phase, mask, socket, poll)
         }
     }
 }
@@ -181,6 +191,7 @@ fn poll_connecting(
     socket: Socket<'_>,
     poll: &Poll<'_>,
 ) -> u32 {
+    this.quiet.watch(poll);
     loop {
         let attempt = active.attempts();
         let mask = poll.tcp(socket);
@@ -190,13 +201,19 @@ fn poll_connecting(
         }
         // Else what TCP has shown may be the end of a connection that was made anew.
         if attempt == active.attempts() {
-            return shown(&phase, mask, socket, poll);
+            return shown(this, &phase, mask, socket, poll);
         }
     }
 }
 
 /// What of `mask`, which TCP has shown, the socket shows in this phase.
-fn shown(phase: &Phase, mask: u32, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
+fn shown(
+    this: &Arc<Attachment>,
+    phase: &Phase,
+    mask: u32,
+    socket: Socket<'_>,
+    poll: &Poll<'_>,
+) -> u32 {
     match phase {
         Phase::Connecting(_) => match socket.sock().state() {
             TcpState::Established | TcpState::Closing => mask & uapi::EPOLLERR,
@@ -208,6 +225,6 @@ fn shown(phase: &Phase, mask: u32, socket: Socket<'_>, poll: &Poll<'_>) -> u32 {
         Phase::Listening(_) => 0,
         Phase::Smc(conn) => conn::poll(conn, socket, poll),
         Phase::Idle => mask,
-        Phase::Plain => poll.tcp(socket),
+        Phase::Plain => quiet::poll(this, socket, poll),
     }
 }

@@ -4,7 +4,9 @@
 
 use super::{Attachment, Phase};
 use crate::{
-    abstractions::net::{attach::EventSock, fastopen::SmcOnly, sock::Sock, socket::Socket},
+    abstractions::net::{
+        attach::EventSock, fastopen::SmcOnly, ready::First, sock::Sock, socket::Socket,
+    },
     smc::stats::{self, Fallen, Side},
 };
 use kernel::sync::Arc;
@@ -28,11 +30,25 @@ pub(super) fn to_plain_after(
     }
 }
 
-/// As [`to_plain`] for a connection that TCP has just made. Who waits for it is woken, and
-/// then it is counted: that thread gets the sock's lock when all of it is over, and can be
-/// on its way there meanwhile. Contexts as in `Events::state_change`.
-pub(super) fn to_plain_connected(this: &Arc<Attachment>, sock: &EventSock<'_>, reason: Reason) {
-    let fallen = turn(this, sock, reason, None);
+/// As [`to_plain`] for a connection that TCP has just made, where `first` may wait for what
+/// the application says first (see [`super::quiet`]). Who waits for it is woken, and then
+/// it is counted: that thread gets the sock's lock when all of it is over, and can be on
+/// its way there meanwhile. Contexts as in `Events::state_change`.
+pub(super) fn to_plain_connected(
+    this: &Arc<Attachment>,
+    sock: &EventSock<'_>,
+    reason: Reason,
+    first: First,
+) {
+    let fallen = match first {
+        First::Held(len) => {
+            sock.delay_acks();
+            this.quiet.begin(len);
+            leave(this, sock);
+            Some(fallen(this, reason, None))
+        }
+        First::AtOnce => turn(this, sock, reason, None),
+    };
     sock.default_state_change();
     if let Some(fallen) = fallen {
         stats::fallback(sock, &fallen);
@@ -46,17 +62,26 @@ fn turn(
     reason: Reason,
     peer_reason: Option<Reason>,
 ) -> Option<Fallen> {
+    leave(this, sock);
+    Socket::become_plain(this, sock).then(|| fallen(this, reason, peer_reason))
+}
+
+/// The connection is none of ours from here on.
+fn leave(this: &Arc<Attachment>, sock: &Sock) {
     this.enter(Phase::Plain);
     sock.set_syn_smc(false);
     if let Some(proof) = SmcOnly::get() {
         proof.unset(sock);
     }
-    Socket::become_plain(this, sock).then(|| Fallen {
+}
+
+fn fallen(this: &Attachment, reason: Reason, peer_reason: Option<Reason>) -> Fallen {
+    Fallen {
         side: Side::Client,
         af_smc: this.is_af_smc(),
         reason,
         peer_reason,
-    })
+    }
 }
 
 /// As [`to_plain`] for a socket that is not connected, and not about to be; not

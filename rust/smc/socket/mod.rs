@@ -17,6 +17,7 @@ mod option;
 mod options;
 mod passive;
 mod queues;
+mod quiet;
 mod syn;
 
 use crate::{
@@ -91,6 +92,8 @@ pub(crate) struct SmcSock {
     limit_handshakes: AtomicBool,
     /// It listens, and takes Proposals out of SYNs.
     takes_from_syns: AtomicBool,
+    /// It is connected, and about to be a plain one.
+    quiet: quiet::Quiet,
 }
 
 type Attachment = Attached<SmcSock>;
@@ -131,6 +134,7 @@ impl SmcSock {
             of_af_smc: AtomicBool::new(of_af_smc),
             limit_handshakes: AtomicBool::new(limit),
             takes_from_syns: AtomicBool::new(false),
+            quiet: quiet::Quiet::new(),
         })
     }
 
@@ -262,6 +266,7 @@ impl StreamSocket for SmcSock {
             of_af_smc: AtomicBool::new(false),
             limit_handshakes: AtomicBool::new(limited),
             takes_from_syns: AtomicBool::new(false),
+            quiet: quiet::Quiet::new(),
         })
     }
 
@@ -273,7 +278,15 @@ impl StreamSocket for SmcSock {
         this.proto().count(sock, -1);
     }
 
+    fn settle(this: &Arc<Attachment>, socket: Socket<'_>, sends: bool) -> bool {
+        quiet::end(this, socket, sends)
+    }
+
     fn release(this: &Arc<Attachment>, socket: Socket<'_>) {
+        // What ends with a reset shall have been there.
+        if socket.sock().linger() == Some(0) {
+            quiet::end(this, socket, false);
+        }
         this.end(|conn| conn::release(&conn, socket));
         this.enter(Phase::Plain);
     }

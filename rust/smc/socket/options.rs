@@ -3,7 +3,7 @@
 //! Socket options. Those of TCP and IP are TCP's; a few decide that the socket
 //! cannot be anything else, or would let the application see the handshake.
 
-use super::{fallback, syn, Attachment, Phase};
+use super::{fallback, quiet, syn, Attachment, Phase};
 use crate::abstractions::net::{
     errno::NetErrno,
     socket::{OptName, OptOut, OptValue, Socket},
@@ -49,6 +49,9 @@ pub(super) fn set(
 ) -> Result<c_int> {
     if opt.level == SOL_SMC {
         return set_smc(this, opt, value);
+    }
+    if !quiet::is_indifferent(opt) {
+        quiet::end(this, socket, false);
     }
     let phase = this.phase.lock().clone();
     let handshake = match phase {

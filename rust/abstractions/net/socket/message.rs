@@ -201,6 +201,15 @@ impl Poll<'_> {
         self.table
     }
 
+    /// What is asked for: `EPOLL…`; everything where it is not said.
+    pub(crate) fn events(&self) -> u32 {
+        if self.table.is_null() {
+            return !0;
+        }
+        // SAFETY: the table is there during `'a`, by the type's contract.
+        unsafe { (*self.table)._key }
+    }
+
     /// As poll(2) of TCP, which also puts the caller on the socket's wait queue.
     pub(crate) fn tcp(&self, socket: Socket<'_>) -> u32 {
         match socket.base().poll {

@@ -44,6 +44,11 @@ pub(crate) trait StreamSocket: Events {
     /// its end. Any context.
     fn uncount(this: &Attached<Self>, sock: &Sock);
 
+    /// An operation begins, which is none of poll(), setsockopt() and getsockopt(), and
+    /// sends something at once if `sends`. Whether the socket is a plain one by now, and the
+    /// operation TCP's.
+    fn settle(this: &Arc<Attached<Self>>, socket: Socket<'_>, sends: bool) -> bool;
+
     /// The file is closed. TCP's own release follows.
     fn release(this: &Arc<Attached<Self>>, socket: Socket<'_>);
 

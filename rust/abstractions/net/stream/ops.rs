@@ -69,6 +69,21 @@ unsafe fn enter<'a, T: StreamSocket>(
     unsafe { (Socket::from_raw(sock), Attached::lookup((*sock).sk)) }
 }
 
+/// As [`enter`], for an operation that the socket may become a plain one before; it sends
+/// something at once if `sends`.
+///
+/// # Safety
+///
+/// As of [`enter`].
+unsafe fn enter_settled<'a, T: StreamSocket>(
+    sock: *mut bindings::socket,
+    sends: bool,
+) -> (Socket<'a>, Option<Arc<Attached<T>>>) {
+    // SAFETY: by this function's contract.
+    let (socket, data) = unsafe { enter::<T>(sock) };
+    (socket, data.filter(|data| !T::settle(data, socket, sends)))
+}
+
 /// The operations that `sock` has now; never ours, which would come back here.
 ///
 /// # Safety
@@ -144,7 +159,7 @@ unsafe extern "C" fn connect<T: StreamSocket>(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => {
                 from_result(|| T::connect(&data, socket, &Address::new(addr, len), flags))
             }
@@ -163,7 +178,7 @@ unsafe extern "C" fn accept<T: StreamSocket>(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        let (socket, Some(data)) = enter::<T>(sock) else {
+        let (socket, Some(data)) = enter_settled::<T>(sock, false) else {
             // The new socket was given the operations that the listener had.
             let base = super::Base::of(Sock::from_raw((*sock).sk).family()).ops();
             let owner = (*bindings::socket_ops(new)).owner;
@@ -214,7 +229,7 @@ unsafe extern "C" fn ioctl<T: StreamSocket>(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => {
                 from_result(|| T::ioctl(&data, socket, Ioctl::new(cmd, arg, false)))
             }
@@ -234,7 +249,7 @@ unsafe extern "C" fn compat_ioctl<T: StreamSocket>(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => {
                 from_result(|| T::ioctl(&data, socket, Ioctl::new(cmd, arg, true)))
             }
@@ -249,7 +264,7 @@ unsafe extern "C" fn compat_ioctl<T: StreamSocket>(
 unsafe extern "C" fn listen<T: StreamSocket>(sock: *mut bindings::socket, backlog: c_int) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => from_result(|| T::listen(&data, socket, backlog)),
             _ => now!(sock, listen(backlog)),
         }
@@ -262,7 +277,7 @@ unsafe extern "C" fn listen<T: StreamSocket>(sock: *mut bindings::socket, backlo
 unsafe extern "C" fn shutdown<T: StreamSocket>(sock: *mut bindings::socket, how: c_int) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => from_result(|| T::shutdown(&data, socket, how)),
             _ => now!(sock, shutdown(how)),
         }
@@ -323,7 +338,8 @@ unsafe extern "C" fn sendmsg<T: StreamSocket>(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        let waits = bindings::MSG_MORE | bindings::MSG_OOB;
+        match enter_settled::<T>(sock, len > 0 && (*msg).msg_flags & waits == 0) {
             (socket, Some(data)) => {
                 from_result(|| T::sendmsg(&data, socket, &Message::new(msg, len)))
             }
@@ -343,7 +359,7 @@ unsafe extern "C" fn recvmsg<T: StreamSocket>(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => {
                 from_result(|| T::recvmsg(&data, socket, &Message::new(msg, len), flags))
             }
@@ -364,7 +380,7 @@ unsafe extern "C" fn splice_read<T: StreamSocket>(
 ) -> c_long {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (socket, Some(data)) => {
                 let splice = Splice {
                     pos,
@@ -389,7 +405,7 @@ unsafe extern "C" fn splice_read<T: StreamSocket>(
 unsafe extern "C" fn splice_eof<T: StreamSocket>(sock: *mut bindings::socket) {
     // SAFETY: by this function's contract.
     unsafe {
-        match enter::<T>(sock) {
+        match enter_settled::<T>(sock, false) {
             (_, Some(data)) if T::splice_eof(&data) => {}
             _ => {
                 let _visit = Visit::begin();
