@@ -13,10 +13,19 @@ use core::{
 use kernel::{ffi::c_int, prelude::*, sync::Arc, time::Jiffies, types::Opaque};
 use smc_bindings as bindings;
 
-/// Tasks of a queue that run at a time. They wait for locks and for commands of an
-/// RDMA device, never for a peer: more of them than a few for each processor would
-/// only stand in line, each with a thread of its own, when a host is flooded.
-const MAX_ACTIVE: c_int = 16;
+/// Tasks of a queue that run at a time, for each processor, and the least and the most of
+/// them. They wait for locks and for commands of an RDMA device, never for a peer: more of
+/// them would only stand in line, each with a thread of its own, when a host is flooded.
+const ACTIVE_PER_CPU: u32 = 2;
+const MIN_ACTIVE: u32 = 4;
+const MAX_ACTIVE: u32 = 16;
+
+fn active() -> c_int {
+    // SAFETY: only reads.
+    let cpus = unsafe { bindings::num_online_cpus() };
+    let active = cpus.saturating_mul(ACTIVE_PER_CPU);
+    active.clamp(MIN_ACTIVE, MAX_ACTIVE) as c_int
+}
 
 /// A workqueue of the module.
 ///
@@ -59,8 +68,7 @@ impl Workqueue {
             return Err(EBUSY);
         }
         // SAFETY: the name ends with NUL and is copied.
-        let wq =
-            unsafe { bindings::alloc_workqueue_unbound(name.as_char_ptr().cast(), MAX_ACTIVE) };
+        let wq = unsafe { bindings::alloc_workqueue_unbound(name.as_char_ptr().cast(), active()) };
         if wq.is_null() {
             self.users.store(0, Ordering::Release);
             return Err(ENOMEM);

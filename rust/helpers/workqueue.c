@@ -7,6 +7,11 @@ __rust_helper void smc_rs_helper_init_delayed_work(struct delayed_work *work, wo
 	INIT_DELAYED_WORK(work, func);
 }
 
+__rust_helper unsigned int smc_rs_helper_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
 __rust_helper struct workqueue_struct *smc_rs_helper_alloc_workqueue_unbound(const char *name,
 									     int max_active)
 {
