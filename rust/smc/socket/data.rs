@@ -174,11 +174,15 @@ pub(super) fn poll(this: &Arc<Attachment>, socket: Socket<'_>, poll: &Poll<'_>) 
         Phase::Connecting(active) => poll_connecting(this, &active, socket, poll),
         Phase::Smc(conn) => conn::poll(&conn, socket, poll),
         Phase::Plain => quiet::poll(this, socket, poll),
-        Phase::Idle | Phase::Listening(_) => {
-            // In this order: what begins or is decided after TCP has been looked at wakes
-            // again.
+        // In this order: what begins, is decided or comes after TCP has been looked at wakes
+        // again.
+        Phase::Idle => {
             let mask = poll.tcp(socket);
             let phase = this.phase.lock().clone();
+            shown(this, &phase, mask, socket, poll)
+        }
+        Phase::Listening(_) => {
+            let mask = poll.tcp(socket);
             shown(this, &phase, mask, socket, poll)
         }
     }

@@ -15,10 +15,10 @@
 //! - nothing: TCP's own timers send it, after a tick of the clock or two.
 //!
 //! The last needs somebody to set the timers. So it is for who waits in connect(), or has
-//! asked when it may send and is going to be told: both come by here (who asks and then
-//! does not wait is acknowledged for after 200 ms). It is not for who is
-//! told of changes only (`EPOLLET`), as that would not be seen to wait for the server. Nor
-//! within a host, where it may be the same thread that waits at the other end.
+//! asked when it may send and is going to be told: both come by here (for who asks and then
+//! does not wait it takes 200 ms). It is not for who is told of changes only (`EPOLLET`),
+//! as that would not be seen to wait for the server. Nor within a host, where it may be the
+//! same thread that waits at the other end.
 
 use super::Attachment;
 use crate::abstractions::net::{
@@ -77,8 +77,8 @@ impl Quiet {
         self.patience.load(Ordering::Acquire) != 0
     }
 
-    /// The application may send, and has asked for that: how often it may ask again, if
-    /// that is not too often.
+    /// The application may send, and has asked for that: how often it might before this
+    /// time, if it may again.
     fn asked(&self) -> Option<u8> {
         self.patience
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
