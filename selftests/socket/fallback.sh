@@ -92,7 +92,7 @@ speaks() {
 }
 # A client that knows that it has no device says so with the ACK of TCP's handshake, and
 # what its application says first goes with both: two frames less than it would take.
-declines_with_first() { speaks 43 '128 1 e2d4c3d904'; }
+declines_with_first() { speaks 43 '128 1 e2d4c3d904' && first '(28|128) 1 e2d4c3d904' 3; }
 # So does the ACK alone where the server has no SMC.
 acknowledges_with_first() { speaks 2 '100 1 .*'; }
 

@@ -53,8 +53,8 @@ pub(crate) enum First {
     /// At once.
     AtOnce,
     /// So many of them go with what the application sends first, or when
-    /// [`SockGuard::push_first`] is called; at the latest when TCP does not wait any longer
-    /// for more, after 200 ms or so.
+    /// [`SockGuard::push_first`] is called; at the latest after a tick of the clock or two.
+    /// None: it is the ACK that waits, for 200 ms at most, or see [`SockGuard::hurry`].
     Held(u32),
 }
 
@@ -107,7 +107,10 @@ impl EventSock<'_> {
                 First::AtOnce => sock::push(sk, &mut msg, message.len),
                 First::Held(_) => {
                     msg.msg_flags |= bindings::MSG_MORE;
-                    sock::put(sk, &mut msg, message.len)
+                    let n = sock::put(sk, &mut msg, message.len);
+                    // Before the ACK does so without them.
+                    bindings::tcp_hurry(sk);
+                    n
                 }
             };
             bindings::sk_swap_allocation(sk, mask);
