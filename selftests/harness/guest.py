@@ -104,9 +104,11 @@ class Guest:
             f"-device virtio-net-pci,netdev=wire,mac={HOSTS[self.name][0]} "
             + (f"-object filter-dump,id=capture,netdev=wire,file={self.pcap} "
                if self.captures else "") +
-            # Each port that a console could have is two files in every poll of
-            # the emulator, which were most of what it did.
-            "-global virtio-serial-pci.max_ports=2"
+            # Each queue of a device, of which a console has two for each port that it
+            # could have, is a file in every poll of the emulator, which were most of
+            # what it did.
+            "-global virtio-serial-pci.max_ports=2 "
+            "-global virtio-serial-pci.ioeventfd=off -global virtio-9p-pci.ioeventfd=off"
         )
         agent = shlex.join(["bash", str(LIB / "agent.sh"), str(self.share), self.name])
         command = [
