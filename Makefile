@@ -47,7 +47,8 @@ help:
 	@echo 'Measurements in two guests, on an idle machine:'
 	@echo '  bench-fallback  what SMC sockets cost where they are TCP sockets after all'
 	@echo '  bench-data      data over RDMA, against the C module and TCP'
-	@echo '  bench           both, and the figures of the demo, as build/bench/REVISION.json'
+	@echo '  bench-floor     what the frames of a short connection cost without SMC'
+	@echo '  bench           all three, and the figures of the demo, as build/bench/REVISION.json'
 	@echo '  bench-compare   A= B=: two of those files side by side'
 	@echo 'The kernel of the tests:'
 	@echo '  kernel          builds it (DEBUG=1: the debug kernel) unless it is cached'
@@ -122,7 +123,7 @@ check-long: kernels
 	@selftests/run.sh --out build/check-long --flavour $(flavour) $(if $(ONLY),--only "$(ONLY)") long
 
 # Not part of `check`: it takes long, and wants an idle machine.
-bench-fallback bench-data: module
+bench-fallback bench-data bench-floor: module
 	@selftests/run.sh --no-capture --out build/$@ --only bench/$(@:bench-%=%) bench
 
 bench: module
@@ -150,4 +151,4 @@ clean:
 	rm -rf build rust-project.json
 
 .PHONY: help setup kernel kernels module install clippy rust-analyzer fmt fmt-check doc where \
-	dkms kernel-deb check check-long bench bench-compare bench-fallback bench-data coverage fuzz miri bench-proto vectors demo shell clean
+	dkms kernel-deb check check-long bench bench-compare bench-fallback bench-data bench-floor coverage fuzz miri bench-proto vectors demo shell clean

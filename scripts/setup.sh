@@ -12,7 +12,7 @@ packages=(
 	dwarves cpio kmod rsync xz-utils perl
 	"clang-$LLVM_WANTED" "lld-$LLVM_WANTED" "llvm-$LLVM_WANTED" "libclang-$LLVM_WANTED-dev"
 	# the guests and what runs in them
-	qemu-system-x86 busybox-static iproute2 rdma-core ibverbs-utils iputils-ping procps
+	qemu-system-x86 busybox-static iproute2 rdma-core ibverbs-utils libibverbs-dev iputils-ping procps
 	ethtool tcpdump tshark libnl-genl-3-dev pkg-config python3 python3-venv nginx-light wrk
 	redis-tools iperf3 curl
 	# what is installed on real machines

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What `make bench` runs once everything is built: the measurements of the demo,
-# bench-fallback and bench-data, and all of them as one JSON file, build/bench/
+# bench-fallback, bench-data and bench-floor, and all of them as one JSON file, build/bench/
 # REVISION.json.  QUICK, as for the demo.
 . "$(dirname "$0")/../scripts/env.sh"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import compare, raw
 
-PARTS = {"fallback": raw.fallback, "data": raw.data}
+PARTS = {"fallback": raw.fallback, "data": raw.data, "floor": raw.floor}
 
 
 def collect(folder: Path) -> Path:

@@ -14,7 +14,7 @@ FORMAT = 1
 # Worse by more than this is marked; less is what a machine adds.
 MARK = 0.10
 # What the ratios of a part are to: TCP, or the C module.
-BASES = {"fallback": "TCP", "data": "C"}
+BASES = {"fallback": "TCP", "data": "C", "floor": "tcp"}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads what bench/fallback.sh and bench/data.sh leave in their file `raw`."""
+"""Reads what the tests in bench/ leave in their file `raw`."""
 
 from typing import Dict, List
 
@@ -37,6 +37,17 @@ def data(text: str) -> Values:
     for line in text.splitlines():
         _, config, kind, connections, size, value = line.split(":")
         metric = describe(kind, int(connections), int(size))
+        values.setdefault(config, {}).setdefault(metric, []).append(float(value))
+    return values
+
+
+def floor(text: str) -> Values:
+    """Lines of ROUND:CONFIGURATION:CONNECTIONS:MILLISECONDS:VALUE, those that each host
+    adds."""
+    values: Values = {}
+    for line in text.splitlines():
+        _, config, connections, ms, value = line.split(":")
+        metric = f"{connections} at a time, {2 * int(ms)} ms RTT, connections/s"
         values.setdefault(config, {}).setdefault(metric, []).append(float(value))
     return values
 

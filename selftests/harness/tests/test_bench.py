@@ -25,11 +25,15 @@ DATA = """1:C:bulk:1:1024:40
 1:ours:pingpong:1:1:1000
 1:ours:idle:200:1:280
 """
+FLOOR = """1:tcp:1:0:400
+1:rdma:1:0:200
+1:rdma:10:5:250
+"""
 
 
 def bench(**changes):
     made = {"format": 1, "about": dict(sample.ABOUT), "demo": json.loads(sample.results().to_json()),
-            "fallback": raw.fallback(FALLBACK), "data": raw.data(DATA)}
+            "fallback": raw.fallback(FALLBACK), "data": raw.data(DATA), "floor": raw.floor(FLOOR)}
     made.update(changes)
     return made
 
@@ -49,6 +53,13 @@ class Raw(unittest.TestCase):
         with self.assertRaises(ValueError):
             raw.data("1:C:other:1:1:5\n")
 
+    def test_floor(self):
+        got = raw.floor(FLOOR)
+        self.assertEqual(got["rdma"], {"1 at a time, 0 ms RTT, connections/s": [200.0],
+                                       "10 at a time, 10 ms RTT, connections/s": [250.0]})
+        with self.assertRaises(ValueError):
+            raw.floor("1:tcp:1:400\n")
+
 
 class Compare(unittest.TestCase):
     def test_figures(self):
@@ -61,6 +72,8 @@ class Compare(unittest.TestCase):
         self.assertFalse(got["fallback: connect us, ours, client, of TCP"].more)
         self.assertEqual(got["data: 1024 B x 1, Mbit/s, ours, of C"], compare.Figure(1.5, True))
         self.assertEqual(got["data: 1 B there and back, us, C"], compare.Figure(2000.0, False))
+        self.assertEqual(got["floor: 1 at a time, 0 ms RTT, connections/s, rdma, of tcp"],
+                         compare.Figure(0.5, True))
 
     def test_failed_cells_are_none(self):
         results = sample.results()
@@ -113,6 +126,7 @@ class Files(unittest.TestCase):
             self.assertEqual(path.name, "0123456789ab.json")
             kept = json.loads(path.read_text(encoding="utf-8"))
             self.assertIsNone(kept["data"])
+            self.assertIsNone(kept["floor"])
             self.assertEqual(kept["about"], sample.ABOUT)
             self.assertIn("fallback: Mbit/s, TCP", compare.figures(kept))
             out = io.StringIO()
