@@ -5,6 +5,7 @@
 //! back when it is dropped.
 
 use super::{
+    clc,
     conn::{Conn, ConnParts, PeerEnd},
     group::{self, Found, Group, Known, Meeting, Origin, PeerKey, Rmbe, Seat, SendBuffer, Spec},
     identity,
@@ -176,14 +177,14 @@ impl Session {
         self.group.as_ref().is_some_and(|group| group.is_closing())
     }
 
-    /// When the peer has asked about a key for the last time, as far as is known: before it
-    /// has named the group it is known by its address. Process context.
-    pub(crate) fn asked(&self, sock: &Sock) -> Option<Millis> {
+    /// When the peer was seen at work on connections for the last time, as far as is known:
+    /// before it has named the group it is known by its address. Process context.
+    pub(crate) fn peer_busy(&self, sock: &Sock) -> Option<Millis> {
         if let Some(group) = &self.group {
-            return group::asked_by_peer(group);
+            return group::busy_with(group);
         }
         let path = self.path.as_ref()?;
-        group::asked_by(sock.net().cookie(), path.device().id(), path.server()?)
+        group::busy_at(sock.net().cookie(), path.device().id(), path.server()?)
     }
 
     fn sit(&mut self, seat: Seat) {
@@ -331,6 +332,7 @@ impl Session {
             // The client took another link for the one that the server has named.
             return Err(Reason::SyncError);
         }
+        group.set_busy(clc::now());
         group.learn_key(Rtoken {
             rkey: peer.rkey,
             addr: peer.rmb_addr,

@@ -444,16 +444,16 @@ impl Client {
         }
     }
 
-    /// Whether the server has had its time: who then knows when it has asked about a key of
-    /// one of its groups, says so by [`Client::on_asked`] before [`Client::on_timeout`].
+    /// Whether the server has had its time: who then knows when it was seen at work on other
+    /// connections, says so by [`Client::on_busy`] before [`Client::on_timeout`].
     pub fn is_late(&self, now: Millis) -> bool {
         self.course.is_late(now)
     }
 
-    /// The server has asked about a key (CONFIRM RKEY), at `asked` for the last time: as
-    /// [`Server::on_asked`](super::Server::on_asked), before its Accepts.
-    pub fn on_asked(&mut self, asked: Millis) {
-        self.course.on_asked(asked);
+    /// The server was seen at work on other connections, at `busy` for the last time: as
+    /// [`Server::on_busy`](super::Server::on_busy), before its Accepts.
+    pub fn on_busy(&mut self, busy: Millis) {
+        self.course.on_busy(busy);
     }
 
     /// The time is `now`.

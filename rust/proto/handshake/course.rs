@@ -4,7 +4,7 @@
 //! handshake stands, until when it waits, and how it is given up.
 
 use super::{Abort, Action, Cause, DeclineVersion, Fallback, GroupFate, Negotiated};
-use super::{ASKED_MOST, CLC_WAIT, DECLINE_GRACE};
+use super::{BUSY_MOST, CLC_WAIT, DECLINE_GRACE};
 use crate::group::{FirstError, Millis};
 use crate::wire::clc::{Decline, Reason, Version};
 
@@ -65,11 +65,11 @@ impl<P: Place> Course<P> {
         self.deadline.is_some_and(|deadline| now >= deadline)
     }
 
-    /// The peer has asked about a key, at `asked` for the last time: it is at work on
-    /// connections, and comes to this one.
-    pub(super) fn on_asked(&mut self, asked: Millis) {
+    /// The peer was seen at work on other connections, at `busy` for the last time: it comes
+    /// to this one.
+    pub(super) fn on_busy(&mut self, busy: Millis) {
         if self.place.awaits_message() {
-            let until = asked.after(CLC_WAIT).min(self.since.after(ASKED_MOST));
+            let until = busy.after(CLC_WAIT).min(self.since.after(BUSY_MOST));
             self.deadline = self.deadline.max(Some(until));
         }
     }

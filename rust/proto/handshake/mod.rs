@@ -57,9 +57,9 @@ pub const CLC_WAIT: u32 = 6_000;
 /// seconds until the next SYN-ACK for the time of a round trip (RFC 7323 §4.1), and repeats
 /// the Accept after three times that.
 pub const EARLY_WAIT: u32 = 2 * CLC_WAIT;
-/// How long one end waits at most for the other's next message while that asks about keys: as
-/// long as TCP tries to connect (tcp_syn_retries).
-pub const ASKED_MOST: u32 = 20 * CLC_WAIT;
+/// How long one end waits at most for the other's next message while that is at work on other
+/// connections: as long as TCP tries to connect (tcp_syn_retries).
+pub const BUSY_MOST: u32 = 20 * CLC_WAIT;
 /// How long a connection of a server waits for the first contact of others, in milliseconds.
 /// Its client waits for the Accept a second longer: until then it can still be told that it
 /// has TCP.

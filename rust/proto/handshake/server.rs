@@ -415,17 +415,18 @@ impl Server {
         }
     }
 
-    /// Whether the client has had its time: who then knows when it has asked about a key of
-    /// the group, says so by [`Server::on_asked`] before [`Server::on_timeout`].
+    /// Whether the client has had its time: who then knows when it was seen at work on other
+    /// connections of the group, says so by [`Server::on_busy`] before [`Server::on_timeout`].
     pub fn is_late(&self, now: Millis) -> bool {
         self.course.is_late(now)
     }
 
-    /// The client has asked about a key (CONFIRM RKEY), at `asked` for the last time. The C
-    /// module asks about those of many connections in turn, two round trips each, and then
-    /// sends their Confirms (smc_llc.c, `smc_llc_do_confirm_rkey`): the last may take long.
-    pub fn on_asked(&mut self, asked: Millis) {
-        self.course.on_asked(asked);
+    /// The client was seen at work on other connections, at `busy` for the last time: it has
+    /// sent a Confirm, or asked about a key (CONFIRM RKEY). One with many connections at once
+    /// comes to them in turn. The C module asks about all their keys, two round trips each,
+    /// before it sends their Confirms (smc_llc.c, `smc_llc_do_confirm_rkey`).
+    pub fn on_busy(&mut self, busy: Millis) {
+        self.course.on_busy(busy);
     }
 
     /// The time is `now`.

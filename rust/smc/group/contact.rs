@@ -117,15 +117,16 @@ impl Group {
         self.far.keys_full.store(full, Ordering::Relaxed);
     }
 
-    /// The peer has asked about a key.
-    pub(super) fn set_asked(&self, now: Millis) {
-        self.far.asked.store(now.0, Ordering::Relaxed);
+    /// The peer is at work on connections: it has asked about a key (CONFIRM RKEY), or
+    /// said its part of a handshake. Any context.
+    pub(crate) fn set_busy(&self, now: Millis) {
+        self.far.busy.store(now.0, Ordering::Relaxed);
     }
 
-    /// When the peer has asked about a key for the last time. Any context.
-    pub(super) fn asked(&self) -> Option<Millis> {
-        let asked = self.far.asked.load(Ordering::Relaxed);
-        (asked != 0).then_some(Millis(asked))
+    /// When the peer was seen at work for the last time. Any context.
+    pub(super) fn busy(&self) -> Option<Millis> {
+        let busy = self.far.busy.load(Ordering::Relaxed);
+        (busy != 0).then_some(Millis(busy))
     }
 
     /// Client: a connection to the server at `addr` is in the group. Any context.

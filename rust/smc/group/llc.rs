@@ -333,7 +333,7 @@ impl Llc {
             group.set_keys_full(keys.is_full());
             if got == Received::Reply {
                 if is_key_question(message) {
-                    group.set_asked(now);
+                    group.set_busy(now);
                 }
                 let posted = first.qp.post_llc(place, &reply, false);
                 if posted.is_err() {

@@ -21,7 +21,7 @@ pub(crate) use events::{
 };
 pub(crate) use link::{cdc_slot, data_may_go, CdcSlot, Link};
 pub(crate) use peers::{
-    asked_by, asked_by_peer, find, find_or_create, for_each, Found, Known, Meeting, PeerKey,
+    busy_at, busy_with, find, find_or_create, for_each, Found, Known, Meeting, PeerKey,
 };
 pub(crate) use pool::{Origin, Rmbe, SendBuffer};
 
@@ -134,8 +134,8 @@ struct FarEnd {
     qpn: AtomicU32,
     /// It has told all keys that it may.
     keys_full: AtomicBool,
-    /// When it has asked about a key (CONFIRM RKEY), in milliseconds; 0: never.
-    asked: AtomicU64,
+    /// When it was seen at work on connections, in milliseconds; 0: never.
+    busy: AtomicU64,
     /// Client: where the server of the last connection listens; 0: nowhere.
     server: AtomicU32,
 }

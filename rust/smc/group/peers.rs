@@ -280,21 +280,21 @@ pub(crate) fn for_each(mut f: impl FnMut(&Arc<Task<Group>>)) {
     }
 }
 
-/// When the peer has asked about a key of this group, or of another one with it, for the
-/// last time: the C module comes to the connections of all groups in turn. Process context.
-pub(crate) fn asked_by_peer(group: &Group) -> Option<Millis> {
+/// When the peer was seen at work on connections of this group, or of another one with it,
+/// for the last time: it comes to those of all groups in turn. Process context.
+pub(crate) fn busy_with(group: &Group) -> Option<Millis> {
     let peer = known(&group.spec.key)?;
     let state = peer.state.lock();
-    state.groups.iter().filter_map(|group| group.asked()).max()
+    state.groups.iter().filter_map(|group| group.busy()).max()
 }
 
-/// Client: when the server at `addr` has asked about a key of a group with it for the last
-/// time, on this device. Process context.
-pub(crate) fn asked_by(net: u64, device: u32, addr: Ipv4Addr) -> Option<Millis> {
+/// Client: when the server at `addr` was seen at work on connections for the last time, on
+/// this device. Process context.
+pub(crate) fn busy_at(net: u64, device: u32, addr: Ipv4Addr) -> Option<Millis> {
     let mut last = None;
     for_each(|group| {
         if group.is_to(net, device, addr) {
-            last = last.max(group.asked());
+            last = last.max(group.busy());
         }
     });
     last

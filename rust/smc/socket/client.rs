@@ -92,8 +92,8 @@ impl Io {
                         self.client.on_progress(sock.has_all_arrived(), now);
                         if self.client.is_late(now) {
                             // The server may be at work on others.
-                            if let Some(asked) = self.session.asked(sock) {
-                                self.client.on_asked(asked);
+                            if let Some(busy) = self.session.peer_busy(sock) {
+                                self.client.on_busy(busy);
                             }
                         }
                         match self.client.on_timeout(now) {

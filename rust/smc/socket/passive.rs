@@ -261,7 +261,7 @@ impl Io {
                         let now = clc::now();
                         self.server.on_progress(!self.is_early(), now);
                         if self.server.is_late(now) {
-                            self.note_asked();
+                            self.note_busy();
                         }
                         match self.server.on_timeout(now) {
                             Action::Wait => return None,
@@ -294,13 +294,13 @@ impl Io {
     }
 
     /// The client may be at work on others.
-    fn note_asked(&mut self) {
-        if let Some(asked) = self
+    fn note_busy(&mut self) {
+        if let Some(busy) = self
             .child
             .as_ref()
-            .and_then(|sock| self.session.asked(sock))
+            .and_then(|sock| self.session.peer_busy(sock))
         {
-            self.server.on_asked(asked);
+            self.server.on_busy(busy);
         }
     }
 

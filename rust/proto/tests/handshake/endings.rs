@@ -94,26 +94,26 @@ fn a_client_whose_proposal_came_later_has_its_time_from_the_accept() {
     assert_eq!(abort(server.on_timeout(until)).0, Cause::TimedOut);
 }
 
-/// What happens at `until`, the end of the time, if the peer has asked about a key at `asked`.
+/// What happens at `until`, the end of the time, if the peer was at work on others at `busy`.
 macro_rules! late {
-    ($machine:ident, $until:expr, $asked:expr) => {{
+    ($machine:ident, $until:expr, $busy:expr) => {{
         assert!(!$machine.is_late(Millis($until.0 - 1)));
         assert!($machine.is_late($until));
-        $machine.on_asked($asked);
+        $machine.on_busy($busy);
         $machine.on_timeout($until)
     }};
 }
 
 #[test]
-fn a_client_that_asks_about_keys_has_its_time_from_the_last_one() {
+fn a_client_that_is_at_work_on_others_has_its_time_from_the_last_one() {
     let (_, mut server, _) = accepted(true);
     let mut until = Millis(200).after(CLC_WAIT);
-    for asked in [Millis(3000), Millis(9000)] {
-        assert_eq!(late!(server, until, asked), Action::Wait);
-        until = asked.after(CLC_WAIT);
+    for busy in [Millis(3000), Millis(9000)] {
+        assert_eq!(late!(server, until, busy), Action::Wait);
+        until = busy.after(CLC_WAIT);
         assert_eq!(server.deadline(), Some(until));
     }
-    // That it has asked long ago does not count.
+    // That it was long ago does not count.
     assert_eq!(
         abort(late!(server, until, Millis(100))),
         (Cause::TimedOut, GroupFate::Discard)
@@ -121,7 +121,7 @@ fn a_client_that_asks_about_keys_has_its_time_from_the_last_one() {
 }
 
 #[test]
-fn a_server_that_asks_about_keys_has_its_time_from_the_last_one() {
+fn a_server_that_is_at_work_on_others_has_its_time_from_the_last_one() {
     let mut eids = [0; 32];
     let (mut client, _) = proposed(&rxe_offer(&mut eids));
     let until = client.deadline().unwrap();
@@ -132,7 +132,7 @@ fn a_server_that_asks_about_keys_has_its_time_from_the_last_one() {
 }
 
 #[test]
-fn who_never_stops_asking_is_not_waited_for_for_ever() {
+fn who_is_always_at_work_on_others_is_not_waited_for_for_ever() {
     let (_, mut server, _) = accepted(true);
     let mut until = server.deadline().unwrap();
     let mut waited = 0;
@@ -140,8 +140,8 @@ fn who_never_stops_asking_is_not_waited_for_for_ever() {
         until = server.deadline().unwrap();
         waited += 1;
     }
-    assert_eq!(until, Millis(200).after(ASKED_MOST));
-    assert_eq!(waited, ASKED_MOST / CLC_WAIT - 1);
+    assert_eq!(until, Millis(200).after(BUSY_MOST));
+    assert_eq!(waited, BUSY_MOST / CLC_WAIT - 1);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn no_time_begins_where_no_message_is_waited_for() {
     server.on_progress(false, Millis(200));
     wire(&confirm, |m| server.on_message(m, &mut RXE.clone()));
     server.on_progress(true, Millis(300));
-    server.on_asked(Millis(300));
+    server.on_busy(Millis(300));
     assert_eq!(server.deadline(), None);
 }
 

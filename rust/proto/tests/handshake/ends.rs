@@ -5,7 +5,7 @@
 pub(crate) use smc_proto::group::{FirstError, Millis};
 pub(crate) use smc_proto::handshake::{
     Action, Cause, Client, GroupFate, GroupKey, IsmKey, Local, LocalIsm, LocalRdma, Lookup, Offer,
-    OfferV2, OfferV2Kind, Peer, Route, Server, ServerConfig, WriteError, ASKED_MOST, CLC_WAIT,
+    OfferV2, OfferV2Kind, Peer, Route, Server, ServerConfig, WriteError, BUSY_MOST, CLC_WAIT,
     DECLINE_GRACE, EARLY_WAIT, GROUP_WAIT,
 };
 pub(crate) use smc_proto::wire::clc::{
