@@ -4,8 +4,10 @@
 # What is left of TCP's connections per second where each has the frames of a short
 # connection of SMC, and nothing has to be done for them but to send them and to wait: by
 # progs/floor.c, one and ten at a time, on the bare wire and with an RTT of 10 ms.  And what
-# is left with this module, by the same program.  Above what the frames leave is nothing for
-# any SMC to reach with such a device, whose every frame is made by the hosts' processors.
+# is left with this module, by the same program.  Much more than what the frames leave is not
+# for any SMC to reach with such a device, whose every frame is made by the hosts'
+# processors.  A little may be: the program is one of user space, whose calls for verbs cost
+# more than a kernel's, and it has an ACK more.
 #
 # It fails where the program does not have the frames that it is to stand for: of RDMA as
 # many as a connection of this module, and of TCP not more than one in addition.

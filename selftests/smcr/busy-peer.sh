@@ -17,8 +17,8 @@ prepare() {
 		on client "stream client 43 0 \$PEER $PORT 1 5"
 }
 
-# Classic BPF that drops a packet of IPv4, TCP, from the one port, that has 128 bytes: an
-# Accept has, SYN-ACKs and ACKs have not.
+# Classic BPF that drops a packet of IPv4, TCP, from the one port, that has 128 bytes or
+# more: an Accept has, SYN-ACKs and ACKs have not.
 ACCEPTS="10,40 0 0 12,21 0 7 2048,48 0 0 23,21 0 5 6,40 0 0 34,21 0 3 $LOST,40 0 0 16,53 0 1 128,6 0 0 2,6 0 0 0"
 lose() {
 	on client "tc qdisc add dev eth0 clsact && tc filter add dev eth0 ingress bpf \
